@@ -1,0 +1,217 @@
+"""One shared set of AWS clients, and the one place where AWS's errors become ours."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
+from botocore.exceptions import (
+    ConnectionError as BotoConnectionError,
+)
+
+from miniwdl_aws import __version__
+from miniwdl_aws.errors import (
+    AwsAccessDeniedError,
+    AwsCredentialsError,
+    AwsError,
+    AwsNotFoundError,
+    AwsThrottledError,
+    AwsUnavailableError,
+    ConfigurationError,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+    from mypy_boto3_efs import EFSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+
+MAX_CONNECTIONS = 50
+"""Kept-alive connections a client; Batch takes 50 SubmitJob calls a second an account."""
+
+_CREDENTIAL_CODES = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+    }
+)
+_DENIED_CODES = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"}
+)
+_NOT_FOUND_CODES = frozenset(
+    {
+        "ResourceNotFoundException",
+        "AccessPointNotFound",
+        "FileSystemNotFound",
+        "NoSuchBucket",
+        "NoSuchKey",
+        "NotFound",
+        "404",
+    }
+)
+_THROTTLE_CODES = frozenset(
+    {
+        "TooManyRequestsException",
+        "ThrottlingException",
+        "Throttling",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "503 Slow Down",
+    }
+)
+_SERVER_ERROR = 500
+
+
+class AwsClients:
+    """The AWS clients of one region, made when first asked for and shared by all threads.
+
+    boto3 clients are safe to share between threads; sessions are not, so a lock guards the
+    making (boto3 guide, "Clients: Multithreading or multiprocessing with clients").
+
+    Args:
+        session: the boto3 session with credentials and region; the default chain if not given.
+        region: the region, if the session's own is not meant.
+    """
+
+    def __init__(
+        self, session: boto3.session.Session | None = None, *, region: str | None = None
+    ) -> None:
+        with aws_errors("CreateSession"):
+            self._session = session or boto3.session.Session()
+        self._region = region or self._session.region_name
+        self._lock = threading.RLock()
+        self._clients: dict[str, Any] = {}
+
+    @property
+    def region(self) -> str:
+        """The region of all clients.
+
+        Raises:
+            ConfigurationError: none is set anywhere that boto3 looks.
+        """
+        if not self._region:
+            raise ConfigurationError(
+                "region",
+                "is not set",
+                remedy="Set AWS_DEFAULT_REGION, the profile's region, or the connection's "
+                "region_name.",
+            )
+        return self._region
+
+    @property
+    def batch(self) -> "BatchClient":
+        """AWS Batch."""
+        return self._client("batch")  # type: ignore[no-any-return]
+
+    @property
+    def efs(self) -> "EFSClient":
+        """Amazon EFS."""
+        return self._client("efs")  # type: ignore[no-any-return]
+
+    @property
+    def logs(self) -> "CloudWatchLogsClient":
+        """CloudWatch Logs."""
+        return self._client("logs")  # type: ignore[no-any-return]
+
+    @property
+    def s3(self) -> "S3Client":
+        """Amazon S3."""
+        return self._client("s3")  # type: ignore[no-any-return]
+
+    def _client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                with aws_errors("CreateClient", service):
+                    self._clients[service] = self._session.client(  # type: ignore[call-overload]
+                        service, region_name=self.region, config=_config()
+                    )
+            return self._clients[service]
+
+
+def _config() -> Config:
+    return Config(
+        retries={"mode": "standard", "max_attempts": 6},
+        max_pool_connections=MAX_CONNECTIONS,
+        user_agent_extra=f"miniwdl-aws/{__version__}",
+        connect_timeout=10,
+        read_timeout=60,
+    )
+
+
+@contextmanager
+def aws_errors(operation: str, resource: str = "") -> Iterator[None]:
+    """Translate what boto3 raises inside the block into the tree of `errors`.
+
+    Args:
+        operation: the API operation, for the message.
+        resource: what the request is about, for the message.
+
+    Raises:
+        AwsError: the translated error, with boto3's as its cause.
+        ConfigurationError: boto3 found no region or profile.
+    """
+    try:
+        yield
+    except ClientError as exc:
+        raise _from_client_error(exc, operation, resource) from exc
+    except (NoRegionError, ProfileNotFound) as exc:
+        field = "region" if isinstance(exc, NoRegionError) else "profile"
+        raise ConfigurationError(
+            field, "is not usable", value=str(exc), remedy="Set AWS_DEFAULT_REGION or AWS_PROFILE."
+        ) from exc
+    except (NoCredentialsError, PartialCredentialsError, TokenRetrievalError) as exc:
+        raise _from_botocore(AwsCredentialsError, exc, operation, resource) from exc
+    except (BotoConnectionError, HTTPClientError) as exc:
+        raise _from_botocore(AwsUnavailableError, exc, operation, resource) from exc
+    except BotoCoreError as exc:
+        raise _from_botocore(AwsError, exc, operation, resource) from exc
+
+
+def _from_botocore(
+    error: type[AwsError], exc: BotoCoreError, operation: str, resource: str
+) -> AwsError:
+    return error(operation, type(exc).__name__, str(exc), resource=resource)
+
+
+def _from_client_error(exc: ClientError, operation: str, resource: str) -> AwsError:
+    answer = exc.response.get("Error", {})
+    metadata = exc.response.get("ResponseMetadata", {})
+    code = str(answer.get("Code", "Unknown"))
+    return error_class(code, metadata.get("HTTPStatusCode", 0))(
+        operation,
+        code,
+        str(answer.get("Message", exc)),
+        resource=resource,
+        request_id=metadata.get("RequestId", ""),
+    )
+
+
+def error_class(code: str, http_status: int) -> type[AwsError]:
+    """Choose the class for an error code of AWS; total: what is unknown is a plain `AwsError`."""
+    for codes, error in (
+        (_CREDENTIAL_CODES, AwsCredentialsError),
+        (_DENIED_CODES, AwsAccessDeniedError),
+        (_NOT_FOUND_CODES, AwsNotFoundError),
+        (_THROTTLE_CODES, AwsThrottledError),
+    ):
+        if code in codes:
+            return error
+    return AwsUnavailableError if http_status >= _SERVER_ERROR else AwsError

@@ -1,0 +1,220 @@
+"""One thread that asks DescribeJobs about all jobs of a process, and tells who waits for them."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from miniwdl_aws.clients import AwsClients, aws_errors
+from miniwdl_aws.errors import AwsError, AwsThrottledError
+from miniwdl_aws.status import JobStatus, from_describe_jobs, lost
+
+MAX_DESCRIBED = 100
+"""Job ids a DescribeJobs call (Batch API, "DescribeJobs")."""
+
+MISSES_BEFORE_LOST = 5
+"""Successive answers without a job after which it counts as lost, once the grace is over."""
+
+Observer = Callable[[JobStatus], None]
+
+_log = logging.getLogger(__name__)
+
+
+class DescribeJobs(Protocol):
+    """What the describer asks; implemented by `batch_describe_jobs` and by tests' fakes."""
+
+    def __call__(self, job_ids: list[str], /) -> list[JobStatus]:
+        """Give the jobs that Batch knows of at most 100 ids.
+
+        1. Ids that Batch does not know are left out of the answer.
+        2. It raises `AwsError` when Batch could not be asked.
+        """
+        ...
+
+
+def batch_describe_jobs(clients: AwsClients) -> DescribeJobs:
+    """Ask the real API."""
+
+    def describe(job_ids: list[str]) -> list[JobStatus]:
+        with aws_errors("DescribeJobs"):
+            answer = clients.batch.describe_jobs(jobs=job_ids)
+        return [from_describe_jobs(job) for job in answer["jobs"]]
+
+    return describe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cadence:
+    """How often to ask.
+
+    Attributes:
+        period_seconds: the pause between two rounds while few jobs are watched.
+        calls_per_second: the share of the account's request rate that describing may use; with
+            many jobs it stretches the rounds.
+        lost_grace_seconds: how long a job may be missing from the answers before it is lost.
+        error_grace_seconds: how long DescribeJobs may fail before its jobs count as lost.
+    """
+
+    period_seconds: float = 1.0
+    calls_per_second: float = 2.0
+    lost_grace_seconds: float = 60.0
+    error_grace_seconds: float = 900.0
+
+    def pause(self, job_count: int, failures: int = 0) -> float:
+        """Give the seconds until the next round, for so many jobs and failed rounds in a row."""
+        calls = -(-job_count // MAX_DESCRIBED)
+        steady = max(self.period_seconds, calls / self.calls_per_second)
+        return min(60.0, steady * 2.0 ** min(failures, 6)) if failures else steady
+
+
+@dataclass
+class _Watched:
+    observers: list[Observer] = field(default_factory=list)
+    latest: JobStatus | None = None
+    misses: int = 0
+    seen_at: float = 0.0
+
+
+class Describer:
+    """Watches jobs by id and calls back on each change of what Batch says of them.
+
+    Observers are called on the describer's thread, one after another: they must return soon.
+    The thread starts with the first job and ends when none is left.
+
+    Args:
+        describe: what is asked.
+        cadence: how often.
+        clock: a monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        describe: DescribeJobs,
+        cadence: Cadence | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._describe = describe
+        self._cadence = cadence or Cadence()
+        self._clock = clock
+        self._wake = threading.Condition()
+        self._watched: dict[str, _Watched] = {}
+        self._thread: threading.Thread | None = None
+        self._failures = 0
+        self._failing_since: float | None = None
+
+    def watch(self, job_id: str, observer: Observer) -> None:
+        """Call ``observer`` with the job's status now known and at each change from now on."""
+        with self._wake:
+            watched = self._watched.setdefault(job_id, _Watched(seen_at=self._clock()))
+            watched.observers.append(observer)
+            if watched.latest is not None:
+                observer(watched.latest)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="miniwdl-aws-describer", daemon=True
+                )
+                self._thread.start()
+
+    def unwatch(self, job_id: str, observer: Observer) -> None:
+        """Stop calling ``observer``; harmless if it was not watching."""
+        with self._wake:
+            watched = self._watched.get(job_id)
+            if watched is None or observer not in watched.observers:
+                return
+            watched.observers.remove(observer)
+            if not watched.observers:
+                del self._watched[job_id]
+                self._wake.notify_all()
+
+    @contextlib.contextmanager
+    def watching(self, job_id: str, observer: Observer) -> Iterator[None]:
+        """Watch a job for the length of the block."""
+        self.watch(job_id, observer)
+        try:
+            yield
+        finally:
+            self.unwatch(job_id, observer)
+
+    def sweep(self) -> None:
+        """Ask once about all jobs that have not ended; what the thread does in each round."""
+        with self._wake:
+            open_ids = [
+                job_id
+                for job_id, watched in self._watched.items()
+                if watched.latest is None or not watched.latest.is_terminal
+            ]
+        for start in range(0, len(open_ids), MAX_DESCRIBED):
+            self._sweep_some(open_ids[start : start + MAX_DESCRIBED])
+
+    def _run(self) -> None:
+        while True:
+            self.sweep()
+            with self._wake:
+                if not self._watched:
+                    self._thread = None
+                    return
+                self._wake.wait_for(
+                    lambda: not self._watched,
+                    self._cadence.pause(len(self._watched), self._failures),
+                )
+
+    def _sweep_some(self, job_ids: list[str]) -> None:
+        try:
+            found = self._describe(job_ids)
+        except AwsError as exc:
+            self._failed(job_ids, exc)
+            return
+        self._failures = 0
+        self._failing_since = None
+        self._observe(found)
+        self._missed(set(job_ids) - {status.job_id for status in found})
+
+    def _observe(self, statuses: Iterable[JobStatus]) -> None:
+        for status in statuses:
+            with self._wake:
+                watched = self._watched.get(status.job_id)
+                if watched is None:
+                    continue
+                watched.misses = 0
+                watched.seen_at = self._clock()
+                if status == watched.latest:
+                    continue
+                watched.latest = status
+                observers = list(watched.observers)
+            for observer in observers:
+                _call(observer, status)
+
+    def _missed(self, job_ids: set[str]) -> None:
+        gone: list[JobStatus] = []
+        with self._wake:
+            for job_id in job_ids & self._watched.keys():
+                watched = self._watched[job_id]
+                watched.misses += 1
+                unseen = self._clock() - watched.seen_at
+                grace_over = unseen >= self._cadence.lost_grace_seconds
+                if grace_over and watched.misses >= MISSES_BEFORE_LOST:
+                    gone.append(
+                        lost(job_id, f"DescribeJobs has not known the job for {unseen:.0f} s")
+                    )
+        self._observe(gone)
+
+    def _failed(self, job_ids: list[str], exc: AwsError) -> None:
+        self._failures += 1
+        now = self._clock()
+        if self._failing_since is None:
+            self._failing_since = now
+        level = logging.INFO if isinstance(exc, AwsThrottledError) else logging.WARNING
+        _log.log(level, "DescribeJobs failed and will be asked again: %s", exc)
+        if now - self._failing_since >= self._cadence.error_grace_seconds:
+            self._observe(lost(job_id, f"status unknown for too long: {exc}") for job_id in job_ids)
+
+
+def _call(observer: Observer, status: JobStatus) -> None:
+    try:
+        observer(status)
+    except Exception:  # noqa: BLE001  (one observer must not end all others)
+        _log.exception("an observer of job %s failed", status.job_id)

@@ -1,0 +1,75 @@
+"""A token bucket that adapts to throttling, shared by all threads of a process."""
+
+import threading
+import time
+from collections.abc import Callable
+
+RECOVERY_SECONDS = 10.0
+"""Time without throttling after which a halved rate has come back."""
+
+
+class Pacer:
+    """Hands out the right to send one request, at most ``rate`` a second.
+
+    Args:
+        rate: requests a second in the long run.
+        burst: requests that may go at once after a pause (at least 1).
+        clock: a monotonic clock in seconds.
+        sleep: what waits, in seconds.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        burst: float = 1.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        if rate <= 0 or burst < 1:
+            raise ValueError(f"a pacer needs rate > 0 and burst >= 1, not {rate} and {burst}")
+        self._full_rate = rate
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._tokens = burst
+        self._updated = clock()
+
+    @property
+    def rate(self) -> float:
+        """Requests a second at this moment; lower than asked for after throttling."""
+        return self._rate
+
+    def acquire(self) -> float:
+        """Wait for a token and take it.
+
+        Returns:
+            The seconds waited.
+        """
+        delay = self._reserve()
+        if delay > 0:
+            self._sleep(delay)
+        return delay
+
+    def throttled(self) -> None:
+        """Halve the rate (not below a twentieth): AWS said that it was too high."""
+        with self._lock:
+            self._refill()
+            self._rate = max(self._rate / 2, self._full_rate / 20)
+            self._tokens = min(self._tokens, 0.0)
+
+    def _reserve(self) -> float:
+        with self._lock:
+            self._refill()
+            self._tokens -= 1
+            return max(0.0, -self._tokens / self._rate)
+
+    def _refill(self) -> None:
+        now = self._clock()
+        elapsed = max(0.0, now - self._updated)
+        self._updated = now
+        self._tokens = min(self._burst, self._tokens + elapsed * self._rate)
+        recovered = self._full_rate * elapsed / RECOVERY_SECONDS
+        self._rate = min(self._full_rate, self._rate + recovered)
