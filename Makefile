@@ -1,0 +1,43 @@
+# Every command does its own set-up; the second time that is instant.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench env constraints containers clean
+
+export PYTHON UV COMPILE_ARGS
+bin := .venv/bin
+N ?=
+BENCH ?=
+PYTEST_ARGS ?=
+types := plugin/miniwdl_aws airflow_provider_miniwdl_aws example_dags demo benchmarks tools tests
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "  %-18s %s\n", $$1, $$2 }'
+
+demo: .venv/.ready ## assemble a small genome through Airflow and the local AWS (KEEP=1 keeps Airflow up)
+	@$(bin)/python -m demo $(if $(KEEP),--keep)
+
+test: .venv/.ready ## all tests with coverage (PYTEST_ARGS="tests/plugin -k names")
+	@tools/test.sh $(PYTEST_ARGS)
+
+check: .venv/.ready ## lint, format, types, the constraints file, the words
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy $(foreach d,$(types),$(if $(wildcard $(d)/*.py $(d)/*/*.py),$(d)))
+	$(bin)/python -m tools.check_constraints
+	$(bin)/python -m tools.check_words
+
+bench: .venv/.ready ## the benchmarks (N=1000 sets their size, BENCH="NAME ..." picks some)
+	@$(bin)/python -m benchmarks $(if $(N),--n $(N)) $(BENCH)
+
+env: .venv/.ready ## the environment alone, in .venv
+
+constraints: ## renew constraints.txt (COMPILE_ARGS=--upgrade takes the newest of all)
+	@tools/bootstrap.sh constraints
+
+containers: ## install Podman for the tests of the workflow image
+	@tools/bootstrap.sh containers
+
+clean: ## remove the environment and all caches
+	@tools/bootstrap.sh clean
+
+.venv/.ready: constraints.txt pyproject.toml plugin/pyproject.toml tools/bootstrap.sh tools/uv.txt
+	@tools/bootstrap.sh env

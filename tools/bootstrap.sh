@@ -1,0 +1,191 @@
+#!/bin/sh
+# Prepares the development environment from nothing but Python, make and git.
+#
+#   tools/bootstrap.sh env          .venv, exactly as constraints.txt pins it, with both packages editable
+#   tools/bootstrap.sh constraints  renews constraints.txt from the two pyproject.toml files
+#   tools/bootstrap.sh containers   Podman, for the tests that build and run the workflow image
+#   tools/bootstrap.sh clean        removes whatever the other commands and the tools made
+#
+# PYTHON names the interpreter (default: the first of python3.11, 3.12, 3.13, python3 that is new enough).
+# UV names a uv executable (default: the one that tools/uv.txt pins, installed under .venv-uv).
+# Package index, proxy and CA settings are the host's own: pip's and uv's files and variables are respected.
+set -eu
+cd "$(dirname "$0")/.."
+
+venv=.venv
+uv_venv=.venv-uv
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# --- system packages ---------------------------------------------------------------------------------
+
+# Prints how to run a command as root, or fails where that is not possible without a password.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    echo env
+  elif command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1; then
+    echo "sudo -n env"
+  else
+    return 1
+  fi
+}
+
+# apt_install WHY PACKAGE...: installs them, or says which command would.
+apt_install() {
+  why=$1
+  shift
+  command -v apt-get >/dev/null 2>&1 ||
+    fail "$why. This system has no apt-get: install what Debian calls $* and run the command again."
+  root=$(as_root) ||
+    fail "$why, and this user may not install packages. Run: sudo apt-get install --no-install-recommends $*"
+  say "$why: installing $*"
+  # shellcheck disable=SC2086  # $root is a command with its arguments
+  $root apt-get update -qq >&2 &&
+    $root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null ||
+    fail "$why, and apt-get could not install $* (its message is above)."
+}
+
+# --- Python and uv -----------------------------------------------------------------------------------
+
+new_enough() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+find_python() {
+  if [ -n "${PYTHON:-}" ]; then
+    new_enough "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.11 or newer."
+    echo "$PYTHON"
+    return
+  fi
+  for name in python3.11 python3.12 python3.13 python3; do
+    if new_enough "$name"; then
+      echo "$name"
+      return
+    fi
+  done
+  fail "No Python 3.11 or newer found as python3.11, python3.12, python3.13 or python3." \
+    "Install one (Debian 12 and newer: sudo apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3.11"
+}
+
+python_version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
+
+# Debian keeps the part of the standard library that fills a virtual environment in a package of its own.
+ensure_venv_module() {
+  "$1" -c 'import ensurepip, venv' >/dev/null 2>&1 && return
+  apt_install "$1 has no venv module" "python$(python_version "$1")-venv"
+}
+
+# Prints the path of uv; installs the pinned one if it is not there yet.
+find_uv() {
+  if [ -n "${UV:-}" ]; then
+    command -v "$UV" || fail "UV=$UV is not an executable."
+    return
+  fi
+  if ! cmp -s tools/uv.txt "$uv_venv/installed.txt"; then
+    python=$(find_python)
+    ensure_venv_module "$python"
+    say "installing uv"
+    rm -rf "$uv_venv"
+    "$python" -m venv "$uv_venv" >&2 || fail "$python could not make a virtual environment in $PWD/$uv_venv (its message is above)."
+    PIP_USER=0 "$uv_venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r tools/uv.txt >&2 ||
+      fail "pip could not install uv from its package index (its message is above). Check the network and pip's proxy, index and CA settings (pip config list), or name an installed uv: make UV=/path/to/uv"
+    cp tools/uv.txt "$uv_venv/installed.txt"
+  fi
+  echo "$PWD/$uv_venv/bin/uv"
+}
+
+# uv does not read pip's settings; where it has none of its own, it gets pip's index and CA bundle.
+inherit_pip_settings() {
+  pip=$PWD/$uv_venv/bin/pip
+  [ -x "$pip" ] || return 0
+  pip_setting() {
+    "$pip" config list 2>/dev/null | sed -n "s/^\(global\|install\|:env:\)\.$1='\(.*\)'\$/\2/p" | tail -n 1
+  }
+  if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
+    index=$(pip_setting index-url)
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
+  fi
+  if [ -z "${SSL_CERT_FILE:-}" ]; then
+    bundle=$(pip_setting cert)
+    [ -z "$bundle" ] || export SSL_CERT_FILE="$bundle"
+  fi
+}
+
+# --- commands ----------------------------------------------------------------------------------------
+
+# mappy is compiled on the spot: that takes a C compiler and the headers of Python and zlib.
+ensure_compiler() {
+  probe=$(mktemp -d)
+  include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+  printf '#include <Python.h>\n#include <zlib.h>\nint main(void) { return zlibVersion() == 0; }\n' >"$probe/probe.c"
+  if ! cc -I"$include" "$probe/probe.c" -o "$probe/probe" -lz >/dev/null 2>&1; then
+    set -- gcc libc6-dev zlib1g-dev
+    [ -e "$include/Python.h" ] || set -- "$@" "python$(python_version "$venv/bin/python")-dev"
+    rm -rf "$probe"
+    apt_install "No C compiler with the headers of Python and zlib (the example's aligner is compiled here)" "$@"
+    [ -e "$include/Python.h" ] ||
+      fail "Python.h is missing from $include. Install the headers of $("$venv/bin/python" -V), or name a Python that has them: make PYTHON=/path/to/python3.11"
+  fi
+  rm -rf "$probe"
+}
+
+# Every job of the local AWS runs in a mount namespace of its own.
+ensure_unshare() {
+  [ "$(uname -s)" = Linux ] || return 0
+  command -v unshare >/dev/null 2>&1 && command -v mount >/dev/null 2>&1 ||
+    apt_install "unshare and mount are missing (the local AWS runs its jobs with them)" util-linux mount
+}
+
+make_env() {
+  ensure_unshare
+  uv=$(find_uv)
+  inherit_pip_settings
+  if ! "$venv/bin/python" -c '' >/dev/null 2>&1; then
+    python=$(find_python)
+    say "making $venv with $("$python" -V)"
+    "$uv" venv -q --clear --python "$python" "$venv"
+  fi
+  "$venv/bin/python" -c 'import mappy' >/dev/null 2>&1 || ensure_compiler
+  say "installing what constraints.txt pins (a first time takes a minute or two)"
+  "$uv" pip sync -q --python "$venv/bin/python" --require-hashes constraints.txt
+  "$uv" pip install -q --python "$venv/bin/python" --no-deps --editable ./plugin --editable .
+  touch "$venv/.ready"
+}
+
+renew_constraints() {
+  uv=$(find_uv)
+  inherit_pip_settings
+  compile() {
+    "$uv" pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header "$@"
+  }
+  # shellcheck disable=SC2086  # COMPILE_ARGS is a list, e.g. --upgrade
+  compile ${COMPILE_ARGS:-} pyproject.toml plugin/pyproject.toml --all-extras --group dev --no-emit-package miniwdl-aws -o constraints.txt
+  # shellcheck disable=SC2086
+  echo uv | compile ${COMPILE_ARGS:-} - -o tools/uv.txt
+}
+
+# Podman with the settings under which containers start in a restricted place too: runc, and limits no higher than its own.
+install_podman() {
+  if ! { command -v podman && command -v debootstrap; } >/dev/null 2>&1; then
+    apt_install "podman or debootstrap is missing" podman buildah runc debootstrap
+  fi
+  podman run --help >/dev/null || fail "podman is installed but does not run (its message is above)."
+}
+
+clean() {
+  rm -rf "$venv" "$uv_venv" .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* \
+    build dist plugin/build plugin/dist
+  find . -name __pycache__ -type d -prune -exec rm -rf {} +
+}
+
+case ${1:-} in
+  env) make_env ;;
+  constraints) renew_constraints ;;
+  containers) install_podman ;;
+  clean) clean ;;
+  *) fail "usage: tools/bootstrap.sh env|constraints|containers|clean" ;;
+esac
