@@ -1,0 +1,236 @@
+"""The exact requests of a submission, made from settings without asking anybody anything."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from miniwdl_aws import names
+from miniwdl_aws.bundle import BUNDLE_VARIABLE, Bundle, encode_inline, encode_object
+from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.settings import SubmitSettings
+
+MAX_OVERRIDES_BYTES = 8192
+"""Container overrides of a SubmitJob request (AWS Batch API, "ContainerOverrides")."""
+
+PLATFORM_VERSION = "1.4.0"
+"""The Fargate platform version that mounts EFS (AWS Batch user guide, "EFS volumes")."""
+
+VOLUME = "efs"
+
+RUN_KEY_VARIABLE = "MINIWDL_AWS_RUN_KEY"
+"""In a job of ours: the run key, which the runner writes into the run directory's marker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """What a job on the workflow queue shall do.
+
+    Attributes:
+        name: a name for people, such as the WDL file's.
+        command: the program and its arguments.
+        run_key: what the job is for; jobs of one key are never run twice at a time.
+        generation: which deliberate repetition of the run key this is.
+        bundle: the files that travel with it.
+        tags: cost tags and others, beside our own.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    run_key: str
+    generation: str = "1"
+    bundle: Bundle | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """One object to put on S3 before the job is submitted."""
+
+    bucket: str
+    key: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The requests of one submission.
+
+    Attributes:
+        run_key: the run key, as in the job's tags.
+        generation: the generation, as in the job's tags.
+        job_definition: the RegisterJobDefinition request; its name tells its content.
+        job: the SubmitJob request.
+        upload: the bundle's object, if it does not travel inline.
+    """
+
+    run_key: str
+    generation: str
+    job_definition: Mapping[str, Any]
+    job: Mapping[str, Any]
+    upload: Upload | None = None
+
+
+def workflow_command(settings: SubmitSettings, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the command of a workflow job.
+
+    Args:
+        settings: the submission's settings.
+        arguments: those of ``miniwdl run``: the WDL source, inputs, options.
+    """
+    command = ["miniwdl-run-s3upload", *arguments, "--dir", settings.dir]
+    if settings.s3upload:
+        command += ["--s3upload", settings.s3upload]
+    if settings.delete_after:
+        command += ["--delete-after", settings.delete_after]
+    return tuple(command)
+
+
+def plan(settings: SubmitSettings, request: JobRequest) -> Plan:
+    """Plan a job on the workflow queue.
+
+    Raises:
+        ConfigurationError: the request does not fit into SubmitJob, and no place on S3 is known
+            where the bundle could lie.
+    """
+    definition = job_definition(settings)
+    environment = job_environment(settings, request)
+    upload: Upload | None = None
+    if request.bundle is not None:
+        inline = {**environment, BUNDLE_VARIABLE: encode_inline(request.bundle)}
+        if settings.exchange is None and _fits(request.command, inline):
+            environment = inline
+        else:
+            upload = _upload(settings, request.bundle)
+            environment[BUNDLE_VARIABLE] = f"s3://{upload.bucket}/{upload.key}"
+    if not _fits(request.command, environment):
+        raise ConfigurationError(
+            "command",
+            f"and environment of the job exceed {MAX_OVERRIDES_BYTES} bytes",
+            remedy="Give the inputs as a file instead of many key=value arguments, or pass fewer "
+            "MINIWDL__* variables (pass_environment, --no-env).",
+        )
+    return Plan(
+        run_key=request.run_key,
+        generation=request.generation,
+        job_definition=definition,
+        job=_submit_job(settings, request, definition["jobDefinitionName"], environment),
+        upload=upload,
+    )
+
+
+def job_definition(settings: SubmitSettings) -> dict[str, Any]:
+    """Give the RegisterJobDefinition request: all that is the same for every run.
+
+    It is named by the hash of its content, so that equal settings share one definition and none
+    needs to be registered again.
+    """
+    content: dict[str, Any] = {
+        "type": "container",
+        "platformCapabilities": ["FARGATE"],
+        "containerProperties": _container_properties(settings),
+        "retryStrategy": {"attempts": 1},
+    }
+    name = f"miniwdl-workflow-{names.content_hash(content)}"
+    return {"jobDefinitionName": name, **content}
+
+
+def job_environment(settings: SubmitSettings, request: JobRequest) -> dict[str, str]:
+    """Give the variables of the job, without its bundle."""
+    environment = dict(settings.environment)
+    environment.update(
+        {
+            "MINIWDL__FILE_IO__ROOT": settings.mount,
+            "MINIWDL__AWS__TASK_QUEUE": settings.task_queue,
+            "MINIWDL__AWS__FS": settings.fs,
+            "MINIWDL__AWS__FSAP": settings.fsap,
+            RUN_KEY_VARIABLE: request.run_key,
+        }
+    )
+    if settings.task_queue_fallback:
+        environment["MINIWDL__AWS__TASK_QUEUE_FALLBACK"] = settings.task_queue_fallback
+    return environment
+
+
+def _container_properties(settings: SubmitSettings) -> dict[str, Any]:
+    return {
+        "image": settings.image,
+        # Overridden by every submission; Batch wants a definition to have one.
+        "command": ["miniwdl-run-s3upload", "--help"],
+        "jobRoleArn": settings.workflow_role,
+        "executionRoleArn": settings.workflow_role,
+        "resourceRequirements": [
+            {"type": "VCPU", "value": f"{settings.cpu:g}"},
+            {"type": "MEMORY", "value": str(round(settings.memory_gib * 1024))},
+        ],
+        "volumes": [
+            {
+                "name": VOLUME,
+                "efsVolumeConfiguration": {
+                    "fileSystemId": settings.fs,
+                    "transitEncryption": "ENABLED",
+                    "authorizationConfig": {"accessPointId": settings.fsap},
+                },
+            }
+        ],
+        "mountPoints": [{"containerPath": settings.mount, "sourceVolume": VOLUME}],
+        "networkConfiguration": {
+            "assignPublicIp": "ENABLED" if settings.public_ip else "DISABLED"
+        },
+        "fargatePlatformConfiguration": {"platformVersion": PLATFORM_VERSION},
+    }  # fmt: skip
+
+
+def _submit_job(
+    settings: SubmitSettings,
+    request: JobRequest,
+    definition_name: str,
+    environment: Mapping[str, str],
+) -> dict[str, Any]:
+    prefix = names.run_key_prefix(request.run_key)
+    readable = names.job_name(request.name, limit=names.MAX_JOB_NAME - len(prefix))
+    tags = {
+        **{key: names.tag_value(value) for key, value in request.tags},
+        names.RUN_KEY_TAG: names.tag_value(request.run_key),
+        names.GENERATION_TAG: names.tag_value(request.generation),
+    }
+    return {
+        "jobName": prefix + readable,
+        "jobQueue": settings.workflow_queue,
+        "jobDefinition": definition_name,
+        "containerOverrides": _overrides(request.command, environment),
+        "timeout": {"attemptDurationSeconds": settings.job_timeout_seconds},
+        "tags": tags,
+        "propagateTags": True,
+    }
+
+
+def _overrides(command: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "command": list(command),
+        "environment": [{"name": name, "value": environment[name]} for name in sorted(environment)],
+    }
+
+
+def _fits(command: tuple[str, ...], environment: Mapping[str, str]) -> bool:
+    return len(json.dumps(_overrides(command, environment)).encode()) <= MAX_OVERRIDES_BYTES
+
+
+def _upload(settings: SubmitSettings, bundle: Bundle) -> Upload:
+    name, content = encode_object(bundle)
+    folder = settings.exchange
+    if folder is None and settings.s3upload:
+        bucket = settings.s3upload.removeprefix("s3://").split("/", 1)[0]
+        folder = f"s3://{bucket}/miniwdl-aws-exchange"
+    if folder is None:
+        raise ConfigurationError(
+            "exchange",
+            f"is not set, and the WDL source and inputs ({len(content)} bytes compressed) are too "
+            "large to travel inside the job",
+            remedy="Set exchange (--exchange, MINIWDL__AWS__EXCHANGE) to an s3:// prefix that the "
+            "submitter can write and the workflow role can read, or set s3upload, whose bucket is "
+            "used then.",
+        )
+    bucket, _, prefix = folder.removeprefix("s3://").partition("/")
+    key = "/".join(part for part in (prefix.strip("/"), name) if part)
+    return Upload(bucket=bucket, key=key, content=content)

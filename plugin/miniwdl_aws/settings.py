@@ -1,0 +1,392 @@
+"""The settings of a submission, merged once from all the places where they can be written.
+
+`SETTINGS` is the one table of names: the argument of the operator and the flag of the command
+line, the environment variables, the queue's tag and the default. Precedence, first to last:
+argument, environment, connection, tag of the workflow queue, default.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.fargate import refuse_impossible_size
+
+DELETE_AFTER = ("always", "success", "failure")
+
+MAX_JOB_SECONDS = 14 * 86400
+"""Fargate promises nothing for a job that runs longer (AWS Batch user guide, "Fargate")."""
+
+MIN_JOB_SECONDS = 60
+"""The shortest time-out of an attempt (AWS Batch user guide, "Job timeouts")."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One row of the table of settings.
+
+    Attributes:
+        name: the field of `SubmitSettings`, and the operator's argument.
+        flag: the option of ``miniwdl-aws-submit``.
+        variables: environment variables, the preferred spelling first.
+        tag: the tag of the workflow queue that gives a default.
+        default: the value if nothing else is given.
+        parse: makes the value from a string; raises ValueError with the rule that it breaks.
+        travels: whether its variables pass into the workflow job like any ``MINIWDL__*``.
+    """
+
+    name: str
+    flag: str
+    variables: tuple[str, ...] = ()
+    tag: str = ""
+    default: Any = None
+    parse: Callable[[str], Any] = str.strip
+    travels: bool = False
+
+
+def _matching(pattern: str, rule: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text.strip()):
+            raise ValueError(rule)
+        return text.strip()
+
+    return parse
+
+
+def _boolean(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "t": True, "y": True}
+    words.update({"false": False, "0": False, "no": False, "f": False, "n": False})
+    try:
+        return words[text.strip().lower()]
+    except KeyError:
+        raise ValueError("must be true or false") from None
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.strip().lower() not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text.strip().lower()
+
+    return parse
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("must be a number") from None
+
+
+def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d+", text.strip()) or not minimum <= int(text) <= maximum:
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
+        return int(text)
+
+    return parse
+
+
+_S3_URI = _matching(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?", "must be s3://BUCKET/PREFIX")
+_PATH = _matching(r"/.*[^/].*", "must be an absolute path other than /")
+
+SETTINGS = (
+    Setting(name="workflow_queue", flag="--workflow-queue",
+            variables=("MINIWDL__AWS__WORKFLOW_QUEUE",)),
+    Setting(name="task_queue", flag="--task-queue", variables=("MINIWDL__AWS__TASK_QUEUE",),
+            tag="DefaultTaskQueue"),
+    Setting(name="task_queue_fallback", flag="--task-queue-fallback",
+            variables=("MINIWDL__AWS__TASK_QUEUE_FALLBACK",), tag="DefaultTaskQueueFallback"),
+    Setting(name="fsap", flag="--fsap", variables=("MINIWDL__AWS__FSAP",), tag="DefaultFsap",
+            parse=_matching(r"fsap-[0-9a-f]+", "must be an EFS access point, fsap-…")),
+    Setting(name="mount", flag="--mount", variables=("MINIWDL__FILE_IO__ROOT",),
+            default="/mnt/efs", parse=_PATH),
+    Setting(name="dir", flag="--dir", parse=_PATH),
+    Setting(name="workflow_role", flag="--workflow-role",
+            variables=("MINIWDL__AWS__WORKFLOW_ROLE",), tag="WorkflowEngineRoleArn",
+            parse=_matching(r"arn:aws[\w-]*:iam::\d{12}:role/.+", "must be an IAM role's ARN")),
+    Setting(name="image", flag="--image", variables=("MINIWDL__AWS__WORKFLOW_IMAGE",)),
+    Setting(name="cpu", flag="--cpu", default=1.0, parse=_number),
+    Setting(name="memory_gib", flag="--memory-GiB", default=4.0, parse=_number),
+    Setting(name="public_ip", flag="--no-public-ip", default=True, parse=_boolean),
+    Setting(name="pass_environment", flag="--no-env", default=True, parse=_boolean),
+    Setting(name="s3upload", flag="--s3upload", variables=("MINIWDL__AWS__S3_UPLOAD_FOLDER",),
+            parse=_S3_URI),
+    Setting(name="delete_after", flag="--delete-after",
+            variables=("MINIWDL__AWS__DELETE_AFTER_S3_UPLOAD",
+                       "MINIWDL__AWS__S3_UPLOAD_DELETE_AFTER"),
+            parse=_one_of(DELETE_AFTER)),
+    Setting(name="exchange", flag="--exchange", variables=("MINIWDL__AWS__EXCHANGE",),
+            parse=_S3_URI),
+    Setting(name="job_timeout_seconds", flag="--workflow-timeout", default=MAX_JOB_SECONDS,
+            parse=_integer(MIN_JOB_SECONDS, MAX_JOB_SECONDS)),
+)  # fmt: skip
+"""All settings of a submission, in the order of the reference pages."""
+
+BACKEND_KEYS = (
+    "region", "fs", "describe_period", "submit_period", "submit_period_b", "submit_period_c",
+    "boto3_retries", "retry_wait", "job_timeout", "job_tags", "container_sync", "gpu_value",
+    "container_properties", "memory_delta",
+)  # fmt: skip
+"""Keys of the backend's section ``[aws]`` that are no settings of a submission."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmitSettings:
+    """Everything that a submission needs to know, checked.
+
+    Attributes:
+        workflow_queue: the job queue of the workflow job (Fargate).
+        task_queue: the job queue of the task jobs.
+        task_queue_fallback: the queue for tasks whose spot interruptions are used up.
+        fsap: the EFS access point that all jobs mount.
+        fs: the EFS file system of that access point.
+        mount: where they mount it, without a trailing slash.
+        dir: the folder of run directories, below ``mount``.
+        workflow_role: the ARN of the workflow job's execution role and job role.
+        image: the workflow image.
+        cpu: vCPUs of the workflow job.
+        memory_gib: its memory in GiB; with ``cpu`` a pair that Fargate has.
+        public_ip: whether the workflow job gets a public address (needed in subnets without NAT).
+        pass_environment: whether the submitter's ``MINIWDL__*`` variables pass into the job.
+        s3upload: where the run is published; its name is appended unless this ends in a slash.
+        delete_after: after which outcome the run directory is deleted, once published.
+        exchange: where bundles are put that are too large to travel inline.
+        job_timeout_seconds: the time-out of the workflow job.
+        environment: variables that pass into the workflow job.
+        sources: where each value came from, by field, for messages.
+    """
+
+    workflow_queue: str
+    task_queue: str
+    task_queue_fallback: str | None = None
+    fsap: str
+    fs: str
+    mount: str = "/mnt/efs"
+    dir: str = "/mnt/efs/miniwdl_run"
+    workflow_role: str
+    image: str
+    cpu: float = 1.0
+    memory_gib: float = 4.0
+    public_ip: bool = True
+    pass_environment: bool = True
+    s3upload: str | None = None
+    delete_after: str | None = None
+    exchange: str | None = None
+    job_timeout_seconds: int = MAX_JOB_SECONDS
+    environment: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Sourced:
+    """A value and the place where it was written."""
+
+    value: Any
+    source: str
+
+
+Layer = Mapping[str, Sourced]
+"""Settings from one place, by field."""
+
+
+def arguments_layer(arguments: Mapping[str, Any], *, flags: bool = False) -> Layer:
+    """Take what was given as arguments of an operator, or as flags of a command line.
+
+    None means that nothing was given.
+    """
+    return {
+        setting.name: Sourced(
+            _parsed(setting, value, source), source
+        )
+        for setting in SETTINGS
+        if (value := arguments.get(setting.name)) is not None
+        for source in [f"argument {setting.flag if flags else setting.name}"]
+    }  # fmt: skip
+
+
+def connection_layer(extra: Mapping[str, Any], connection_id: str) -> Layer:
+    """Take what an Airflow connection's extra says; other keys are the connection's own affair."""
+    source = f"connection {connection_id}"
+    return {
+        setting.name: Sourced(_parsed(setting, value, source), source)
+        for setting in SETTINGS
+        if (value := extra.get(setting.name)) not in (None, "")
+    }
+
+
+def environment_layer(environ: Mapping[str, str]) -> Layer:
+    """Take what environment variables say.
+
+    Raises:
+        ConfigurationError: two spellings of one variable contradict each other.
+    """
+    found: dict[str, Sourced] = {}
+    for setting in SETTINGS:
+        given = [(name, environ[name]) for name in setting.variables if environ.get(name)]
+        if len({value.strip() for _, value in given}) > 1:
+            both = " and ".join(f"{name}={value}" for name, value in given)
+            raise ConfigurationError(
+                setting.name, f"is set twice, differently: {both}", remedy=f"Keep {given[0][0]}."
+            )
+        if given:
+            source = f"environment variable {given[0][0]}"
+            found[setting.name] = Sourced(_parsed(setting, given[0][1], source), source)
+    return found
+
+
+def tags_layer(tags: Mapping[str, str], queue: str) -> Layer:
+    """Take what the tags of the workflow queue say."""
+    return {
+        setting.name: Sourced(_parsed(setting, tags[setting.tag], source), source)
+        for setting in SETTINGS
+        if setting.tag and tags.get(setting.tag)
+        for source in [f"tag {setting.tag} of job queue {queue}"]
+    }
+
+
+def default_layer() -> Layer:
+    """Take the defaults."""
+    return {
+        setting.name: Sourced(setting.default, "default")
+        for setting in SETTINGS
+        if setting.default is not None
+    }
+
+
+def merge(layers: Iterable[Layer]) -> Layer:
+    """Lay settings over each other; the first place that knows a setting decides."""
+    merged: dict[str, Sourced] = {}
+    for layer in layers:
+        for name, sourced in layer.items():
+            merged.setdefault(name, sourced)
+    return merged
+
+
+def travelling_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Choose the ``MINIWDL__*`` variables that pass into the workflow job as they are.
+
+    Those that are settings of the submission do not: the job gets the merged value.
+    """
+    settled = {name for setting in SETTINGS for name in setting.variables}
+    settled.add("MINIWDL__AWS__FS")
+    return {
+        name: value
+        for name, value in sorted(environ.items())
+        if name.startswith("MINIWDL__") and name not in settled
+    }
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Name the ``MINIWDL__AWS__*`` variables that nothing reads, each with the likely meaning."""
+    known = {name for setting in SETTINGS for name in setting.variables}
+    known |= {f"MINIWDL__AWS__{key.upper()}" for key in BACKEND_KEYS}
+    sentences = []
+    for name in sorted(environ):
+        if name.startswith("MINIWDL__AWS__") and name not in known:
+            close = difflib.get_close_matches(name, sorted(known), n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            sentences.append(f"environment variable {name} is not read by anything{hint}")
+    return sentences
+
+
+def settle(merged: Layer, *, fs: str, environment: Mapping[str, str]) -> SubmitSettings:
+    """Make the settings of a submission, and refuse those that contradict each other.
+
+    Args:
+        merged: all settings from all places.
+        fs: the file system of the access point.
+        environment: what passes into the workflow job.
+
+    Raises:
+        ConfigurationError: a required setting is missing, or two do not go together.
+    """
+    for name in ("workflow_queue", "task_queue", "fsap", "workflow_role", "image"):
+        require(merged, name)
+    values = {name: sourced.value for name, sourced in merged.items()}
+    values["mount"] = values["mount"].rstrip("/")
+    values.setdefault("dir", f"{values['mount']}/miniwdl_run")
+    known = {each.name for each in fields(SubmitSettings)}
+    settings = SubmitSettings(
+        **{name: value for name, value in values.items() if name in known},
+        fs=fs,
+        environment=dict(environment),
+        sources={name: sourced.source for name, sourced in merged.items()},
+    )
+    _refuse_contradictions(settings)
+    return settings
+
+
+def require(merged: Layer, name: str) -> Any:
+    """Give the value of a setting that must be there.
+
+    Raises:
+        ConfigurationError: it is not; the message lists every place where it can be set.
+    """
+    if name in merged:
+        return merged[name].value
+    setting = next(each for each in SETTINGS if each.name == name)
+    raise ConfigurationError(name, "is not set", remedy=_places(setting))
+
+
+def _places(setting: Setting) -> str:
+    places = [f"argument {setting.name} (command line: {setting.flag})"]
+    places.extend(f"environment variable {name}" for name in setting.variables[:1])
+    places.append(f'"{setting.name}" in the extra of the Airflow connection')
+    if setting.tag:
+        places.append(f"tag {setting.tag} of the workflow queue")
+    sentence = f"Set one of: {'; '.join(places)}."
+    if setting.name == "image":
+        sentence += (
+            " There is no public image: build the workflow image from the project's Dockerfile "
+            "and push it to a registry of yours, such as Amazon ECR (docs/workflow-image.md)."
+        )
+    return sentence
+
+
+def _parsed(setting: Setting, value: Any, source: str) -> Any:
+    if not isinstance(value, str) and setting.parse is str.strip:
+        raise ConfigurationError(
+            setting.name, "must be text", value=value, source=source, remedy="Give a string."
+        )
+    if isinstance(value, bool) and setting.parse is _boolean:
+        return value
+    try:
+        return setting.parse(str(value))
+    except ValueError as exc:
+        raise ConfigurationError(
+            setting.name, str(exc), value=value, source=source, remedy="Correct it there."
+        ) from exc
+
+
+def _refuse_contradictions(settings: SubmitSettings) -> None:
+    if not is_below(settings.dir, settings.mount):
+        raise ConfigurationError(
+            "dir",
+            f"is not below the mount point {settings.mount}",
+            value=settings.dir,
+            source=settings.sources.get("dir", "default"),
+            remedy=f"Run directories lie on the shared file system: use {settings.mount}/… .",
+        )
+    if settings.delete_after and not settings.s3upload:
+        raise ConfigurationError(
+            "delete_after",
+            "is set, but s3upload is not",
+            value=settings.delete_after,
+            source=settings.sources.get("delete_after", ""),
+            remedy="A run directory is deleted only once it is published: set s3upload too.",
+        )
+    refuse_impossible_size(settings.cpu, settings.memory_gib)
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Tell whether a path lies in a folder or is it, by its parts and without looking at files.
+
+    >>> is_below("/mnt/efs2/x", "/mnt/efs")
+    False
+    """
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    root = [part for part in folder.split("/") if part]
+    return ".." not in parts and parts[: len(root)] == root

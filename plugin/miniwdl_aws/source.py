@@ -1,0 +1,242 @@
+"""The WDL source and inputs of a run: checked here, packed to travel, named as the job sees them.
+
+miniwdl does the reading, and is imported only when a run is prepared.
+"""
+
+import contextlib
+import difflib
+import io
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from miniwdl_aws.bundle import Bundle, reference
+from miniwdl_aws.errors import ConfigurationError, InvalidInputError
+from miniwdl_aws.settings import is_below
+
+_log = logging.getLogger(__name__)
+
+INPUTS_FILE = "inputs.json"
+
+SOURCE_FOLDER = "source"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedRun:
+    """A run as it travels.
+
+    Attributes:
+        name: the WDL file's name without its ending, for the job's name.
+        arguments: those of ``miniwdl run`` inside the job.
+        bundle: the files that they refer to, if any travel.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    bundle: Bundle | None
+
+
+def pack(arguments: Sequence[str], *, mount: str) -> PackedRun:
+    """Check a run and make it ready to travel.
+
+    A WDL file of this machine is type-checked with its imports, the inputs are checked against
+    it, and both become a bundle. A URL, an ``s3://`` URI or a path below the mount point is left
+    to the job, which can open it.
+
+    Args:
+        arguments: those of ``miniwdl run``: WDL source, ``key=value`` inputs, ``-i``, options.
+        mount: the mount point of the shared file system.
+
+    Raises:
+        InvalidInputError: the source or the inputs cannot be run.
+        ConfigurationError: miniwdl is not installed here.
+        SystemExit: the arguments are not those of ``miniwdl run``; it has said so.
+    """
+    parsed = parse_arguments(arguments)
+    files: dict[str, bytes] = {}
+    packed = list(arguments)
+    document: Any = None
+    if not _opened_by_job(parsed.uri, mount):
+        main, source, document = _read_source(parsed.uri)
+        files.update(source)
+        packed = _substitute(packed, "uri", parsed.uri, reference(main))
+    if parsed.input_file and not _opened_by_job(parsed.input_file, mount):
+        inputs = _read_inputs(parsed.input_file)
+        files[INPUTS_FILE] = json.dumps(inputs, indent=1, sort_keys=True).encode()
+        packed = _substitute(packed, "input_file", parsed.input_file, reference(INPUTS_FILE))
+    else:
+        inputs = None
+    if document is not None:
+        _check_inputs(document, parsed, inputs, mount)
+    name = Path(parsed.uri.split("?", 1)[0]).stem.split(".", 1)[0] or "workflow"
+    bundle = Bundle(files) if files else None
+    return PackedRun(name=name, arguments=tuple(packed), bundle=bundle)
+
+
+def parse_arguments(arguments: Sequence[str]) -> Any:
+    """Read the arguments of ``miniwdl run`` with miniwdl's own grammar.
+
+    Returns:
+        The namespace: ``uri``, ``inputs``, ``input_file``, ``empty``, ``none``, ``task`` and more.
+
+    Raises:
+        SystemExit: they are not those of ``miniwdl run``; it has said so on standard error.
+    """
+    cli = _miniwdl("WDL.CLI")
+    return cli.create_arg_parser().parse_args(["run", *arguments])
+
+
+def _miniwdl(module: str) -> Any:
+    import importlib  # noqa: PLC0415  (with the module that it imports: only when a run is prepared)
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as exc:
+        raise ConfigurationError(
+            "miniwdl",
+            "is not installed here, and it checks WDL sources and inputs",
+            remedy="pip install 'miniwdl-aws[wdl]'.",
+        ) from exc
+
+
+def _opened_by_job(uri: str, mount: str) -> bool:
+    if uri.lstrip().startswith("{"):
+        return False
+    return "://" in uri or (is_below(uri, mount) and uri.startswith("/"))
+
+
+def _substitute(arguments: Sequence[str], attribute: str, old: str, new: str) -> list[str]:
+    """Put another value where the grammar reads ``attribute``, and nowhere else."""
+    for index, argument in enumerate(arguments):
+        if old in argument:
+            changed = [*arguments[:index], argument.replace(old, new), *arguments[index + 1 :]]
+            if getattr(parse_arguments(changed), attribute) == new:
+                return changed
+    raise InvalidInputError(f"{old!r} was not found among the arguments {list(arguments)}")
+
+
+def _read_source(uri: str) -> tuple[str, dict[str, bytes], Any]:
+    path = Path(uri)
+    if not path.exists():
+        raise InvalidInputError(
+            f"the WDL source {uri!r} is not on this machine, and is neither a URL nor a path of the "
+            f"shared file system.{_nearest_file(path)}"
+        )
+    if path.suffix == ".zip":
+        return f"{SOURCE_FOLDER}.zip", {f"{SOURCE_FOLDER}.zip": path.read_bytes()}, _load_zip(path)
+    document = _load(path)
+    with contextlib.ExitStack() as cleanup:
+        folder = Path(_miniwdl("WDL.Zip").build_source_dir(cleanup, document, _log))
+        files = {
+            f"{SOURCE_FOLDER}/{each.relative_to(folder).as_posix()}": each.read_bytes()
+            for each in sorted(folder.rglob("*"))
+            if each.is_file()
+        }
+    return f"{SOURCE_FOLDER}/{path.name}", files, document
+
+
+def _nearest_file(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" The folder {path.parent} does not exist."
+    names = [each.name for each in path.parent.iterdir()]
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f" Did you mean {path.parent / close[0]}?" if close else ""
+
+
+def _load_zip(path: Path) -> Any:
+    with _miniwdl("WDL.Zip").unpack(str(path)) as unpacked:
+        return _load(Path(unpacked.main_wdl))
+
+
+def _load(path: Path) -> Any:
+    wdl = _miniwdl("WDL")
+    failures = (
+        wdl.Error.SyntaxError,
+        wdl.Error.ImportError,
+        wdl.Error.ValidationError,
+        wdl.Error.MultipleValidationErrors,
+    )
+    try:
+        return wdl.load(str(path))
+    except failures as exc:
+        raise InvalidInputError(_load_message(exc)) from exc
+
+
+def _load_message(exc: Any) -> str:
+    lines = [_positioned(each) for each in getattr(exc, "exceptions", None) or [exc]]
+    cause = exc.__cause__
+    if cause is not None and not getattr(exc, "exceptions", None):
+        lines.append(f"  because: {_positioned(cause)}")
+    return "\n".join(["the WDL source does not pass the check:", *lines])
+
+
+def _positioned(exc: Any) -> str:
+    pos = getattr(exc, "pos", None)
+    place = f"{pos.uri} (line {pos.line}, column {pos.column}): " if pos else ""
+    return f"  {place}{exc}"
+
+
+def _read_inputs(given: str) -> dict[str, Any]:
+    from ruamel.yaml import YAML  # noqa: PLC0415  (with miniwdl; only when a run is prepared)
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415  (as above)
+
+    literal = given.lstrip().startswith("{")
+    path = Path(given)
+    if not literal and not path.is_file():
+        raise InvalidInputError(f"the inputs file {given!r} does not exist.{_nearest_file(path)}")
+    try:
+        content = YAML(typ="safe", pure=True).load(given if literal else path.read_text())
+    except YAMLError as exc:
+        raise InvalidInputError(f"the inputs {given!r} are no JSON or YAML: {exc}") from exc
+    if not isinstance(content, dict):
+        raise InvalidInputError(f"the inputs {given!r} must be an object of names and values")
+    return content
+
+
+def _check_inputs(document: Any, parsed: Any, inputs: dict[str, Any] | None, mount: str) -> None:
+    cli = _miniwdl("WDL.CLI")
+    error = _miniwdl("WDL.Error").InputError
+    input_file = json.dumps(inputs) if inputs is not None else None
+    unchecked = parsed.input_file is not None and inputs is None
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            cli.runner_input(
+                document,
+                parsed.inputs,
+                input_file,
+                parsed.empty,
+                parsed.none,
+                task=parsed.task,
+                check_required=not unchecked,
+                downloadable=_seen_by_job(mount),
+            )
+    except (error, ValueError) as exc:
+        raise InvalidInputError(f"{exc}.{_available(document, parsed.task, str(exc))}") from exc
+
+
+def _seen_by_job(mount: str) -> Callable[[str, bool], bool]:
+    """Accept the paths that a job can open, and refuse those of the submitting machine."""
+
+    def check(path: str, directory: bool) -> bool:  # noqa: FBT001  (miniwdl's signature)
+        if not _opened_by_job(path, mount):
+            kind = "Directory" if directory else "File"
+            raise InvalidInputError(
+                f"{kind} input {path!r} is not visible to the job, which sees {mount} and URIs. Copy "
+                "it to S3 or to the shared file system and name it there."
+            )
+        return True
+
+    return check
+
+
+def _available(document: Any, task: str | None, message: str) -> str:
+    target = _miniwdl("WDL.CLI").runner_exe(document, task)
+    known = [binding.name for binding in target.available_inputs]
+    wrong = message.rsplit(": ", maxsplit=1)[-1].removeprefix(f"{target.name}.")
+    close = difflib.get_close_matches(wrong, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close and close[0] != wrong else ""
+    required = [binding.name for binding in target.required_inputs]
+    return f"{hint} Required inputs of {target.name}: {', '.join(required) or 'none'}."
