@@ -122,8 +122,8 @@ def _read_source(uri: str) -> tuple[str, dict[str, bytes], Any]:
     path = Path(uri)
     if not path.exists():
         raise InvalidInputError(
-            f"the WDL source {uri!r} is not on this machine, and is neither a URL nor a path of the "
-            f"shared file system.{_nearest_file(path)}"
+            f"the WDL source {uri!r} is not on this machine, and is neither a URL nor a path on "
+            f"the shared file system.{_nearest_file(path)}"
         )
     if path.suffix == ".zip":
         return f"{SOURCE_FOLDER}.zip", {f"{SOURCE_FOLDER}.zip": path.read_bytes()}, _load_zip(path)
@@ -224,8 +224,8 @@ def _seen_by_job(mount: str) -> Callable[[str, bool], bool]:
         if not _opened_by_job(path, mount):
             kind = "Directory" if directory else "File"
             raise InvalidInputError(
-                f"{kind} input {path!r} is not visible to the job, which sees {mount} and URIs. Copy "
-                "it to S3 or to the shared file system and name it there."
+                f"{kind} input {path!r} is not visible to the job, which sees {mount} and URIs. "
+                "Copy it to S3 or to the shared file system and name it there."
             )
         return True
 

@@ -1,0 +1,1 @@
+"""The command lines: the only modules that print or exit."""

@@ -1,0 +1,65 @@
+"""From what a person gave to the plan of a run; the operator and the command line share it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from miniwdl_aws.clients import AwsClients
+from miniwdl_aws.discover import discover
+from miniwdl_aws.plan import JobRequest, Plan, plan, workflow_command
+from miniwdl_aws.settings import Layer, SubmitSettings
+from miniwdl_aws.source import pack
+
+
+def prepare(
+    clients: AwsClients,
+    layers: Iterable[Layer],
+    environ: Mapping[str, str],
+    arguments: Sequence[str],
+    *,
+    run_key: str,
+    generation: str = "1",
+    name: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Plan:
+    """Check everything that can be checked before a job is submitted, and plan it.
+
+    Args:
+        clients: where to ask AWS.
+        layers: the settings given as arguments, environment and connection, in that order.
+        environ: the submitter's environment.
+        arguments: those of ``miniwdl run``: WDL source, inputs, options.
+        run_key: what the run is for; runs of one key are never run twice at a time.
+        generation: which deliberate repetition of the run key this is.
+        name: the job's name for people; the WDL file's if not given.
+        tags: cost tags and others for the workflow job.
+
+    Raises:
+        ConfigurationError: a setting is missing, wrong, or names what does not exist.
+        InvalidInputError: the WDL source or the inputs cannot be run.
+        AwsError: AWS could not be asked.
+    """
+    settings = discover(clients, layers, environ)
+    return plan_run(
+        settings, arguments, run_key=run_key, generation=generation, name=name, tags=tags
+    )
+
+
+def plan_run(
+    settings: SubmitSettings,
+    arguments: Sequence[str],
+    *,
+    run_key: str,
+    generation: str = "1",
+    name: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Plan:
+    """Pack a run and plan its workflow job; as `prepare`, with the settings at hand."""
+    packed = pack(arguments, mount=settings.mount)
+    request = JobRequest(
+        name=name or packed.name,
+        command=workflow_command(settings, packed.arguments),
+        run_key=run_key,
+        generation=generation,
+        bundle=packed.bundle,
+        tags=tuple(sorted((tags or {}).items())),
+    )
+    return plan(settings, request)
