@@ -29,6 +29,7 @@ bench: .venv/.ready ## the benchmarks (N=1000 sets their size, BENCH="NAME ..." 
 	@$(bin)/python -m benchmarks $(if $(N),--n $(N)) $(BENCH)
 
 env: .venv/.ready ## the environment alone, in .venv
+	@:
 
 constraints: ## renew constraints.txt (COMPILE_ARGS=--upgrade takes the newest of all)
 	@tools/bootstrap.sh constraints

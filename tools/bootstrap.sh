@@ -34,19 +34,22 @@ as_root() {
   fi
 }
 
-# apt_install WHY PACKAGE...: installs them, or says which command would.
+# apt_install PACKAGE...: installs them, or says which command would.
 apt_install() {
-  why=$1
-  shift
   command -v apt-get >/dev/null 2>&1 ||
-    fail "$why. This system has no apt-get: install what Debian calls $* and run the command again."
+    fail "This system has no apt-get: install what Debian calls $* and run the command again."
   root=$(as_root) ||
-    fail "$why, and this user may not install packages. Run: sudo apt-get install --no-install-recommends $*"
-  say "$why: installing $*"
+    fail "This user may not install packages. Run this, then the same command again: sudo apt-get install --no-install-recommends $*"
+  say "installing $*"
+  output=$(mktemp)
   # shellcheck disable=SC2086  # $root is a command with its arguments
-  $root apt-get update -qq >&2 &&
-    $root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null ||
-    fail "$why, and apt-get could not install $* (its message is above)."
+  { $root apt-get update -qq &&
+    $root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } \
+    >"$output" 2>&1 </dev/null || {
+    cat "$output" >&2
+    fail "apt-get could not install $* (its message is above)."
+  }
+  rm -f "$output"
 }
 
 # --- Python and uv -----------------------------------------------------------------------------------
@@ -55,15 +58,14 @@ new_enough() {
   "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
+# Prints the path of the interpreter to use.
 find_python() {
   if [ -n "${PYTHON:-}" ]; then
     new_enough "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.11 or newer."
-    echo "$PYTHON"
-    return
   fi
-  for name in python3.11 python3.12 python3.13 python3; do
+  for name in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3.13 python3; do
     if new_enough "$name"; then
-      echo "$name"
+      "$name" -c 'import sys; print(sys.executable)'
       return
     fi
   done
@@ -71,13 +73,50 @@ find_python() {
     "Install one (Debian 12 and newer: sudo apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3.11"
 }
 
-python_version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
-
-# Debian keeps the part of the standard library that fills a virtual environment in a package of its own.
-ensure_venv_module() {
-  "$1" -c 'import ensurepip, venv' >/dev/null 2>&1 && return
-  apt_install "$1 has no venv module" "python$(python_version "$1")-venv"
+# need WHY PACKAGE...: notes system packages to install.
+need() {
+  say "$1"
+  shift
+  missing="$missing $*"
 }
+
+# mappy is compiled on the spot: that takes a C compiler and the headers of Python and zlib.
+compiles_extensions() {
+  probe=$(mktemp -d)
+  printf '#include <Python.h>\n#include <zlib.h>\nint main(void) { return zlibVersion() == 0; }\n' >"$probe/probe.c"
+  status=0
+  cc -I"$include" "$probe/probe.c" -o "$probe/probe" -lz >/dev/null 2>&1 || status=1
+  rm -rf "$probe"
+  return "$status"
+}
+
+# Finds everything that is missing before it installs any, so that whoever must ask for packages asks once.
+ensure_system_packages() {
+  missing=
+  python=$(find_python)
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  if [ "$(uname -s)" = Linux ] && ! { command -v unshare && command -v mount; } >/dev/null 2>&1; then
+    need "unshare or mount is missing: the local AWS runs every job in a mount namespace of its own" util-linux mount
+  fi
+  # Debian keeps the part of the standard library that fills a virtual environment in a package of its own.
+  if ! uv_is_there && ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    need "$python has no venv module" "python$version-venv"
+  fi
+  if ! "$venv/bin/python" -c 'import mappy' >/dev/null 2>&1; then
+    include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    if ! compiles_extensions; then
+      set -- gcc libc6-dev zlib1g-dev
+      [ -e "$include/Python.h" ] || set -- "$@" "python$version-dev"
+      need "no C compiler with the headers of Python and zlib: the example's aligner is compiled here" "$@"
+    fi
+  fi
+  # shellcheck disable=SC2086  # $missing is a list
+  [ -z "$missing" ] || apt_install $missing
+  [ -z "${include:-}" ] || [ -e "$include/Python.h" ] ||
+    fail "Python.h is missing from $include. Install the headers of $python, or name a Python that has them: make PYTHON=/path/to/python3.11"
+}
+
+uv_is_there() { [ -n "${UV:-}" ] || cmp -s tools/uv.txt "$uv_venv/installed.txt"; }
 
 # Prints the path of uv; installs the pinned one if it is not there yet.
 find_uv() {
@@ -85,9 +124,8 @@ find_uv() {
     command -v "$UV" || fail "UV=$UV is not an executable."
     return
   fi
-  if ! cmp -s tools/uv.txt "$uv_venv/installed.txt"; then
+  if ! uv_is_there; then
     python=$(find_python)
-    ensure_venv_module "$python"
     say "installing uv"
     rm -rf "$uv_venv"
     "$python" -m venv "$uv_venv" >&2 || fail "$python could not make a virtual environment in $PWD/$uv_venv (its message is above)."
@@ -117,31 +155,8 @@ inherit_pip_settings() {
 
 # --- commands ----------------------------------------------------------------------------------------
 
-# mappy is compiled on the spot: that takes a C compiler and the headers of Python and zlib.
-ensure_compiler() {
-  probe=$(mktemp -d)
-  include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-  printf '#include <Python.h>\n#include <zlib.h>\nint main(void) { return zlibVersion() == 0; }\n' >"$probe/probe.c"
-  if ! cc -I"$include" "$probe/probe.c" -o "$probe/probe" -lz >/dev/null 2>&1; then
-    set -- gcc libc6-dev zlib1g-dev
-    [ -e "$include/Python.h" ] || set -- "$@" "python$(python_version "$venv/bin/python")-dev"
-    rm -rf "$probe"
-    apt_install "No C compiler with the headers of Python and zlib (the example's aligner is compiled here)" "$@"
-    [ -e "$include/Python.h" ] ||
-      fail "Python.h is missing from $include. Install the headers of $("$venv/bin/python" -V), or name a Python that has them: make PYTHON=/path/to/python3.11"
-  fi
-  rm -rf "$probe"
-}
-
-# Every job of the local AWS runs in a mount namespace of its own.
-ensure_unshare() {
-  [ "$(uname -s)" = Linux ] || return 0
-  command -v unshare >/dev/null 2>&1 && command -v mount >/dev/null 2>&1 ||
-    apt_install "unshare and mount are missing (the local AWS runs its jobs with them)" util-linux mount
-}
-
 make_env() {
-  ensure_unshare
+  ensure_system_packages
   uv=$(find_uv)
   inherit_pip_settings
   if ! "$venv/bin/python" -c '' >/dev/null 2>&1; then
@@ -149,7 +164,6 @@ make_env() {
     say "making $venv with $("$python" -V)"
     "$uv" venv -q --clear --python "$python" "$venv"
   fi
-  "$venv/bin/python" -c 'import mappy' >/dev/null 2>&1 || ensure_compiler
   say "installing what constraints.txt pins (a first time takes a minute or two)"
   "$uv" pip sync -q --python "$venv/bin/python" --require-hashes constraints.txt
   "$uv" pip install -q --python "$venv/bin/python" --no-deps --editable ./plugin --editable .
@@ -157,6 +171,7 @@ make_env() {
 }
 
 renew_constraints() {
+  ensure_system_packages
   uv=$(find_uv)
   inherit_pip_settings
   compile() {
@@ -171,7 +186,7 @@ renew_constraints() {
 # Podman with the settings under which containers start in a restricted place too: runc, and limits no higher than its own.
 install_podman() {
   if ! { command -v podman && command -v debootstrap; } >/dev/null 2>&1; then
-    apt_install "podman or debootstrap is missing" podman buildah runc debootstrap
+    apt_install podman buildah runc debootstrap
   fi
   podman run --help >/dev/null || fail "podman is installed but does not run (its message is above)."
 }
