@@ -1,0 +1,58 @@
+"""Tests of `miniwdl_aws.pacer`."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from miniwdl_aws.pacer import RECOVERY_SECONDS, Pacer
+
+
+class FakeTime:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def paced(rate: float, burst: float) -> tuple[Pacer, FakeTime]:
+    time = FakeTime()
+    return Pacer(rate, burst, clock=time.clock, sleep=time.sleep), time
+
+
+@given(st.floats(0.5, 100), st.integers(1, 60), st.integers(1, 200))
+def test_no_more_than_rate_and_burst_go_out(rate: float, burst: int, count: int) -> None:
+    """The time for a number of requests is what is left of them after the burst, by the rate."""
+    pacer, time = paced(rate, burst)
+    for _ in range(count):
+        pacer.acquire()
+    assert time.now == pytest.approx(max(0, count - burst) / rate, abs=1e-6)
+
+
+def test_throttling_halves_the_rate_and_it_comes_back() -> None:
+    """After AWS said that it was too much, the pace drops at once and recovers slowly."""
+    pacer, time = paced(10, 1)
+    pacer.throttled()
+    assert pacer.rate == 5
+    time.sleep(RECOVERY_SECONDS)
+    pacer.acquire()
+    assert pacer.rate == 10
+
+
+def test_throttling_never_stops_all_requests() -> None:
+    """However often AWS refuses, a twentieth of the rate is left."""
+    pacer, _ = paced(20, 1)
+    for _ in range(50):
+        pacer.throttled()
+    assert pacer.rate == 1
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(0, 1), (-1, 1), (1, 0.5)])
+def test_a_pacer_that_could_never_release_is_refused(rate: float, burst: float) -> None:
+    """A rate of nothing would wait for ever."""
+    with pytest.raises(ValueError, match="rate > 0 and burst >= 1"):
+        Pacer(rate, burst)
