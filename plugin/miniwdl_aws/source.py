@@ -202,6 +202,10 @@ def _check_inputs(document: Any, parsed: Any, inputs: dict[str, Any] | None, mou
     input_file = json.dumps(inputs) if inputs is not None else None
     unchecked = parsed.input_file is not None and inputs is None
     try:
+        target = cli.runner_exe(document, parsed.task)
+    except error as exc:
+        raise InvalidInputError(str(exc)) from exc
+    try:
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             cli.runner_input(
                 document,
@@ -214,7 +218,7 @@ def _check_inputs(document: Any, parsed: Any, inputs: dict[str, Any] | None, mou
                 downloadable=_seen_by_job(mount),
             )
     except (error, ValueError) as exc:
-        raise InvalidInputError(f"{exc}.{_available(document, parsed.task, str(exc))}") from exc
+        raise InvalidInputError(f"{exc}.{_available(target, str(exc))}") from exc
 
 
 def _seen_by_job(mount: str) -> Callable[[str, bool], bool]:
@@ -232,8 +236,7 @@ def _seen_by_job(mount: str) -> Callable[[str, bool], bool]:
     return check
 
 
-def _available(document: Any, task: str | None, message: str) -> str:
-    target = _miniwdl("WDL.CLI").runner_exe(document, task)
+def _available(target: Any, message: str) -> str:
     known = [binding.name for binding in target.available_inputs]
     wrong = message.rsplit(": ", maxsplit=1)[-1].removeprefix(f"{target.name}.")
     close = difflib.get_close_matches(wrong, known, n=1)

@@ -13,10 +13,10 @@ def examples() -> list[errors.MiniwdlAwsError]:
         errors.ConfigurationError("fsap", "is wrong", remedy="Mend it.", value="x", source="here"),
         errors.InvalidInputError("no such input"),
         *(
-            error("SubmitJob", "Code", "detail", resource="r", request_id="q")
-            for error in (errors.AwsError, *errors.AwsError.__subclasses__())
+            aws_error("SubmitJob", "Code", "detail", resource="r", request_id="q")
+            for aws_error in (errors.AwsError, *errors.AwsError.__subclasses__())
         ),
-        *(error("it failed", failure) for error in errors.JOB_ERRORS.values()),
+        *(job_error("it failed", failure) for job_error in errors.JOB_ERRORS.values()),
         errors.PublicationError("not there", failed=("a", "b")),
         errors.CleanupRefusedError("not ours"),
     ]

@@ -1,0 +1,172 @@
+"""Tests of `miniwdl_aws.describer`."""
+
+import queue
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from miniwdl_aws.describer import MISSES_BEFORE_LOST, Cadence, Describer
+from miniwdl_aws.errors import AwsThrottledError
+from miniwdl_aws.status import JobStatus
+
+
+class FakeBatch:
+    """Answers what it was told, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+        self.asked: list[list[str]] = []
+        self.error: AwsThrottledError | None = None
+        self.now = 0.0
+
+    def describe(self, job_ids: list[str], /) -> list[JobStatus]:
+        self.asked.append(job_ids)
+        if self.error:
+            raise self.error
+        return [
+            JobStatus(job_id=job_id, status=self.known[job_id])
+            for job_id in job_ids
+            if job_id in self.known
+        ]
+
+    def clock(self) -> float:
+        return self.now
+
+
+QUICK = Cadence(period_seconds=0.01, calls_per_second=1000, lost_grace_seconds=30)
+
+
+@pytest.fixture
+def batch() -> FakeBatch:
+    return FakeBatch()
+
+
+@pytest.fixture
+def still(batch: FakeBatch) -> Describer:
+    """A describer whose thread sleeps for an hour after its first round: tests sweep themselves."""
+    return Describer(
+        batch.describe, Cadence(period_seconds=3600, lost_grace_seconds=30), clock=batch.clock
+    )
+
+
+def collect(describer: Describer, *job_ids: str) -> dict[str, list[str]]:
+    seen: dict[str, list[str]] = {job_id: [] for job_id in job_ids}
+    for job_id in job_ids:
+        describer.watch(job_id, lambda status: seen[status.job_id].append(status.status))
+    return seen
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    tick = threading.Event()
+    for _ in range(1000):
+        if condition():
+            return
+        tick.wait(0.01)
+    pytest.fail("the condition never came true")
+
+
+def test_an_observer_is_told_each_change_once(batch: FakeBatch) -> None:
+    """A status that did not change is no news."""
+    batch.known = {"a": "RUNNABLE"}
+    told: queue.Queue[str] = queue.Queue()
+    describer = Describer(batch.describe, QUICK)
+    with describer.watching("a", lambda status: told.put(status.status)):
+        assert told.get(timeout=10) == "RUNNABLE"
+        asked = len(batch.asked)
+        eventually(lambda: len(batch.asked) > asked + 3)
+        batch.known["a"] = "SUCCEEDED"
+        assert told.get(timeout=10) == "SUCCEEDED"
+    assert told.empty()
+
+
+def test_many_jobs_are_asked_about_a_hundred_at_a_time(batch: FakeBatch, still: Describer) -> None:
+    """250 jobs cost three calls, not 250."""
+    ids = [f"j{number}" for number in range(250)]
+    batch.known = dict.fromkeys(ids, "RUNNING")
+    collect(still, *ids)
+    eventually(lambda: len(batch.asked) > 0)
+    batch.asked.clear()
+    still.sweep()
+    assert [len(asked) for asked in batch.asked] == [100, 100, 50]
+
+
+def test_a_job_that_has_ended_is_not_asked_about_again(batch: FakeBatch, still: Describer) -> None:
+    """An ended job never changes."""
+    batch.known = {"a": "SUCCEEDED", "b": "RUNNING"}
+    seen = collect(still, "a", "b")
+    still.sweep()
+    eventually(lambda: seen == {"a": ["SUCCEEDED"], "b": ["RUNNING"]})
+    batch.asked.clear()
+    still.sweep()
+    assert batch.asked == [["b"]]
+
+
+def test_one_answer_without_a_job_loses_nothing(batch: FakeBatch, still: Describer) -> None:
+    """DescribeJobs is eventually consistent; one gap is not the end of a run."""
+    batch.known = {"a": "RUNNING", "b": "RUNNING"}
+    seen = collect(still, "a", "b")
+    still.sweep()
+    del batch.known["b"]
+    still.sweep()
+    batch.known = {"a": "SUCCEEDED", "b": "SUCCEEDED"}
+    still.sweep()
+    eventually(lambda: seen == {"a": ["RUNNING", "SUCCEEDED"], "b": ["RUNNING", "SUCCEEDED"]})
+
+
+def test_only_a_job_missing_for_long_is_lost(batch: FakeBatch, still: Describer) -> None:
+    """After the grace and several answers without it, that job is lost and the others go on."""
+    batch.known = {"a": "RUNNING"}
+    seen = collect(still, "a", "gone")
+    for _ in range(MISSES_BEFORE_LOST + 1):
+        still.sweep()
+    assert seen["gone"] == []
+    batch.now = 31.0
+    still.sweep()
+    assert seen["gone"] == ["LOST"]
+    assert "LOST" not in seen["a"]
+
+
+def test_errors_are_outlived_up_to_a_bound(batch: FakeBatch, still: Describer) -> None:
+    """Throttling for a minute ends nothing; being deaf for long is told, not waited out."""
+    batch.known = {"a": "RUNNING"}
+    seen = collect(still, "a")
+    still.sweep()
+    batch.error = AwsThrottledError("DescribeJobs", "TooManyRequestsException", "slow down")
+    for _ in range(20):
+        still.sweep()
+    assert seen == {"a": ["RUNNING"]}
+    batch.now = 901.0
+    still.sweep()
+    assert seen == {"a": ["RUNNING", "LOST"]}
+
+
+def test_a_failing_observer_does_not_stop_the_others(batch: FakeBatch, still: Describer) -> None:
+    """One thread serves all; no observer may end it."""
+    batch.known = {"a": "RUNNING"}
+
+    def broken(_status: JobStatus) -> None:
+        raise RuntimeError("mine")
+
+    still.watch("a", broken)
+    seen = collect(still, "a")
+    still.sweep()
+    eventually(lambda: seen == {"a": ["RUNNING"]})
+
+
+def test_the_thread_ends_with_the_last_job(batch: FakeBatch) -> None:
+    """A process that waits for nothing asks for nothing."""
+    batch.known = {"a": "RUNNING"}
+    describer = Describer(batch.describe, QUICK)
+    with describer.watching("a", lambda _status: None):
+        eventually(lambda: describer._thread is not None and len(batch.asked) > 1)
+    eventually(lambda: describer._thread is None)
+
+
+def test_rounds_stretch_with_the_number_of_jobs_and_of_failures() -> None:
+    """The share of the account's rate is kept, and a failing endpoint is left in peace."""
+    cadence = Cadence(period_seconds=1, calls_per_second=2)
+    assert cadence.pause(1) == 1
+    assert cadence.pause(1000) == 5
+    assert cadence.pause(1, failures=3) == 8
+    assert cadence.pause(1, failures=100) == 60

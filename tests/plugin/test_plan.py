@@ -1,0 +1,150 @@
+"""Tests of `miniwdl_aws.plan`, with whole requests in ``tests/golden``."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from miniwdl_aws.bundle import BUNDLE_VARIABLE, Bundle, decode_inline, decode_object
+from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.plan import (
+    MAX_OVERRIDES_BYTES,
+    JobRequest,
+    job_definition,
+    plan,
+    workflow_command,
+)
+from miniwdl_aws.settings import SubmitSettings
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def settings(**changes: Any) -> SubmitSettings:
+    return SubmitSettings(
+        **{
+            "workflow_queue": "miniwdl-workflow",
+            "task_queue": "miniwdl-task",
+            "task_queue_fallback": "miniwdl-task-fallback",
+            "fsap": "fsap-0123456789abcdef0",
+            "fs": "fs-0123456789abcdef0",
+            "workflow_role": "arn:aws:iam::123456789012:role/workflow",
+            "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/miniwdl-aws:1",
+            "s3upload": "s3://results/runs",
+            "environment": {"MINIWDL__SCHEDULER__TASK_CONCURRENCY": "50"},
+            **changes,
+        }
+    )
+
+
+def request(bundle: Bundle | None = None, **changes: Any) -> JobRequest:
+    command = workflow_command(settings(), ("/mnt/efs/wdl/a.wdl", "sample=S 1"))
+    return JobRequest(
+        **{
+            "name": "assemble sample S/1",
+            "command": command,
+            "run_key": "dag/run 2026-01-01/task/-1",
+            "generation": "2",
+            "bundle": bundle,
+            "tags": (("cost-centre", "virology"),),
+            **changes,
+        }
+    )
+
+
+def validate(operation: str, content: Any) -> None:
+    shape = (
+        botocore.session.get_session()
+        .get_service_model("batch")
+        .operation_model(operation)
+        .input_shape
+    )
+    report = ParamValidator().validate(content, shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def test_the_requests_are_the_golden_ones() -> None:
+    """Whole requests are compared, so that no change of one goes unnoticed.
+
+    Run with UPDATE_GOLDEN=1 to write the files anew, and read the difference.
+    """
+    made = plan(settings(), request())
+    requests = {"RegisterJobDefinition": made.job_definition, "SubmitJob": made.job}
+    for operation, content in requests.items():
+        validate(operation, content)
+        path = GOLDEN / f"workflow-job.{operation}.json"
+        text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+        if os.environ.get("UPDATE_GOLDEN"):
+            path.write_text(text)
+        assert path.read_text() == text
+
+
+def environment(made: Any) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in made.job["containerOverrides"]["environment"]}
+
+
+def test_a_small_bundle_travels_inline() -> None:
+    """A short WDL needs no bucket."""
+    bundle = Bundle({"source/a.wdl": b"version 1.1\nworkflow w {}\n"})
+    made = plan(settings(s3upload=None), request(bundle))
+    assert made.upload is None
+    assert decode_inline(environment(made)[BUNDLE_VARIABLE]) == bundle
+
+
+def test_a_large_bundle_goes_to_the_bucket_of_the_results() -> None:
+    """Size is not the user's problem as long as a bucket is known."""
+    bundle = Bundle({"source/a.wdl": os.urandom(5_000_000)})
+    made = plan(settings(), request(bundle))
+    assert made.upload is not None
+    uri = environment(made)[BUNDLE_VARIABLE]
+    assert uri == f"s3://results/{made.upload.key}"
+    assert decode_object(made.upload.key, made.upload.content) == bundle
+
+
+def test_an_exchange_prefix_is_used_for_any_size() -> None:
+    """Where an exchange is set, every bundle can be found there."""
+    made = plan(settings(exchange="s3://exchange/wdl/"), request(Bundle({"a.wdl": b"x"})))
+    assert made.upload is not None
+    assert made.upload.bucket == "exchange"
+    assert made.upload.key.startswith("wdl/")
+    assert "//" not in made.upload.key
+
+
+def test_a_large_bundle_without_any_bucket_is_refused_with_the_remedy() -> None:
+    """The message names the setting that mends it."""
+    with pytest.raises(ConfigurationError, match="--exchange"):
+        plan(settings(s3upload=None), request(Bundle({"a.wdl": os.urandom(20_000)})))
+
+
+def test_overrides_never_exceed_what_batch_takes() -> None:
+    """Thousands of key=value arguments are refused before AWS refuses them."""
+    with pytest.raises(ConfigurationError, match=f"exceed {MAX_OVERRIDES_BYTES} bytes"):
+        plan(settings(), request(command=("x" * MAX_OVERRIDES_BYTES,)))
+
+
+def test_a_definition_is_named_by_its_content() -> None:
+    """Equal settings share one definition; a difference that matters makes another."""
+    first = job_definition(settings())
+    assert job_definition(settings(s3upload=None, task_queue="other")) == first
+    names = {
+        job_definition(settings(**change))["jobDefinitionName"]
+        for change in (
+            {},
+            {"image": "other:1"},
+            {"cpu": 2.0},
+            {"public_ip": False},
+            {"mount": "/mnt/other", "dir": "/mnt/other/x"},
+            {"fsap": "fsap-1"},
+        )
+    }
+    assert len(names) == 6
+
+
+def test_the_same_run_gives_the_same_bytes() -> None:
+    """Nothing random or timed is in a plan, or a retry could not find its job."""
+    assert json.dumps(plan(settings(), request()).job) == json.dumps(
+        plan(settings(), request()).job
+    )
