@@ -126,11 +126,14 @@ SETTINGS = (
 """All settings of a submission, in the order of the reference pages."""
 
 BACKEND_KEYS = (
-    "region", "fs", "describe_period", "submit_period", "submit_period_b", "submit_period_c",
+    "region", "describe_period", "submit_period", "submit_period_b", "submit_period_c",
     "boto3_retries", "retry_wait", "job_timeout", "job_tags", "container_sync", "gpu_value",
     "container_properties", "memory_delta",
 )  # fmt: skip
 """Keys of the backend's section ``[aws]`` that are no settings of a submission."""
+
+
+_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,20 +271,22 @@ def merge(layers: Iterable[Layer]) -> Layer:
 def travelling_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Choose the ``MINIWDL__*`` variables that pass into the workflow job as they are.
 
-    Those that are settings of the submission do not: the job gets the merged value.
+    Those that are settings of the submission do not: the job gets the merged value. Those whose
+    names speak of a secret do not either: DescribeJobs shows a job's variables to many people.
     """
     settled = {name for setting in SETTINGS for name in setting.variables}
     settled.add("MINIWDL__AWS__FS")
     return {
         name: value
         for name, value in sorted(environ.items())
-        if name.startswith("MINIWDL__") and name not in settled
+        if name.startswith("MINIWDL__") and name not in settled and not _SECRET.search(name)
     }
 
 
-def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Name the ``MINIWDL__AWS__*`` variables that nothing reads, each with the likely meaning."""
+def doubtful_variables(environ: Mapping[str, str]) -> list[str]:
+    """Say which ``MINIWDL__*`` variables nothing reads, or do not pass into the job, and why."""
     known = {name for setting in SETTINGS for name in setting.variables}
+    known.add("MINIWDL__AWS__FS")
     known |= {f"MINIWDL__AWS__{key.upper()}" for key in BACKEND_KEYS}
     sentences = []
     for name in sorted(environ):
@@ -289,6 +294,11 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
             close = difflib.get_close_matches(name, sorted(known), n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             sentences.append(f"environment variable {name} is not read by anything{hint}")
+        if name.startswith("MINIWDL__") and _SECRET.search(name):
+            sentences.append(
+                f"environment variable {name} is not passed into the job: its name speaks of a "
+                "secret, and a job's variables are readable for everyone who may describe it"
+            )
     return sentences
 
 

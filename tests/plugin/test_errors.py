@@ -8,13 +8,14 @@ from miniwdl_aws import errors
 
 
 def examples() -> list[errors.MiniwdlAwsError]:
+    aws_errors: list[type[errors.AwsError]] = [errors.AwsError, *errors.AwsError.__subclasses__()]
     failure = errors.JobFailure(job_id="j-1", call="call-align-3", call_exit_code=7)
     return [
         errors.ConfigurationError("fsap", "is wrong", remedy="Mend it.", value="x", source="here"),
         errors.InvalidInputError("no such input"),
         *(
             aws_error("SubmitJob", "Code", "detail", resource="r", request_id="q")
-            for aws_error in (errors.AwsError, *errors.AwsError.__subclasses__())
+            for aws_error in aws_errors
         ),
         *(job_error("it failed", failure) for job_error in errors.JOB_ERRORS.values()),
         errors.PublicationError("not there", failed=("a", "b")),

@@ -62,6 +62,7 @@ def validate(operation: str, content: Any) -> None:
         .operation_model(operation)
         .input_shape
     )
+    assert shape is not None
     report = ParamValidator().validate(content, shape)
     assert not report.has_errors(), report.generate_report()
 

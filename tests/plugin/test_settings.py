@@ -16,12 +16,12 @@ from miniwdl_aws.settings import (
     arguments_layer,
     connection_layer,
     default_layer,
+    doubtful_variables,
     environment_layer,
     merge,
     settle,
     tags_layer,
     travelling_environment,
-    unknown_variables,
 )
 
 ENOUGH = {
@@ -156,10 +156,19 @@ def test_variables_that_are_settings_do_not_travel_and_others_do() -> None:
 
 def test_a_misspelled_variable_is_pointed_out() -> None:
     """A variable that nothing reads is a mistake that nobody else would notice."""
-    sentences = unknown_variables({"MINIWDL__AWS__TASKQUEUE": "q", "MINIWDL__AWS__FSAP": "f"})
+    sentences = doubtful_variables({"MINIWDL__AWS__TASKQUEUE": "q", "MINIWDL__AWS__FSAP": "f"})
     assert sentences == [
         (
             "environment variable MINIWDL__AWS__TASKQUEUE is not read by anything; did you mean "
             "MINIWDL__AWS__TASK_QUEUE?"
         )
     ]
+
+
+def test_a_variable_that_speaks_of_a_secret_does_not_travel() -> None:
+    """A job's variables are readable for everyone who may describe it."""
+    environ = {"MINIWDL__MY_PLUGIN__API_TOKEN": "abc", "MINIWDL__MY_PLUGIN__URL": "x"}
+    assert travelling_environment(environ) == {"MINIWDL__MY_PLUGIN__URL": "x"}
+    (sentence,) = doubtful_variables(environ)
+    assert "MINIWDL__MY_PLUGIN__API_TOKEN is not passed" in sentence
+    assert "abc" not in sentence

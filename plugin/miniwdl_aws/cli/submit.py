@@ -22,8 +22,8 @@ from miniwdl_aws.result import job_error
 from miniwdl_aws.settings import (
     DELETE_AFTER,
     arguments_layer,
+    doubtful_variables,
     environment_layer,
-    unknown_variables,
 )
 from miniwdl_aws.status import JobStatus
 from miniwdl_aws.submission import prepare
@@ -65,7 +65,7 @@ def run(options: Mapping[str, Any], passed: Sequence[str], environ: Mapping[str,
     Returns:
         The exit code: 0, or with ``--wait`` that of the workflow job.
     """
-    for sentence in unknown_variables(environ):
+    for sentence in doubtful_variables(environ):
         say(f"warning: {sentence}")
     clients = AwsClients(region=options["region"])
     layers = [arguments_layer(options, flags=True), environment_layer(environ)]
