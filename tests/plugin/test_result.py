@@ -1,16 +1,18 @@
 """Tests of `miniwdl_aws.result` and `miniwdl_aws.console`."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from miniwdl_aws import console, errors
-from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.logs import LogReader
 from miniwdl_aws.outcome import CallFailure, Outcome, encode
 from miniwdl_aws.pacer import Pacer
 from miniwdl_aws.result import fetch_outcome, job_error
 from miniwdl_aws.status import JobStatus, lost
+
+if TYPE_CHECKING:
+    from miniwdl_aws.clients import AwsClients
 
 
 class FakeLogs:
