@@ -87,14 +87,20 @@ class AwsClients:
     Args:
         session: the boto3 session with credentials and region; the default chain if not given.
         region: the region, if the session's own is not meant.
+        max_attempts: how often boto3 itself tries a request.
     """
 
     def __init__(
-        self, session: boto3.session.Session | None = None, *, region: str | None = None
+        self,
+        session: boto3.session.Session | None = None,
+        *,
+        region: str | None = None,
+        max_attempts: int = 6,
     ) -> None:
         with aws_errors("CreateSession"):
             self._session = session or boto3.session.Session()
         self._region = region or self._session.region_name
+        self._config = _config(max_attempts)
         self._lock = threading.RLock()
         self._clients: dict[str, Any] = {}
 
@@ -139,14 +145,14 @@ class AwsClients:
             if service not in self._clients:
                 with aws_errors("CreateClient", service):
                     self._clients[service] = self._session.client(  # type: ignore[call-overload]
-                        service, region_name=self.region, config=_config()
+                        service, region_name=self.region, config=self._config
                     )
             return self._clients[service]
 
 
-def _config() -> Config:
+def _config(max_attempts: int) -> Config:
     return Config(
-        retries={"mode": "standard", "max_attempts": 6},
+        retries={"mode": "standard", "total_max_attempts": max_attempts},
         max_pool_connections=MAX_CONNECTIONS,
         user_agent_extra=f"miniwdl-aws/{__version__}",
         connect_timeout=10,

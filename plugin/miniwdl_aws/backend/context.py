@@ -1,0 +1,107 @@
+"""What all tasks of a process share."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.settings import BackendSettings
+from miniwdl_aws.backend.waiting import TerminationWatch
+from miniwdl_aws.clients import AwsClients, aws_errors
+from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
+from miniwdl_aws.environment import current_job_id
+from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.pacer import Pacer
+
+SUBMIT_BURST = 50.0
+"""SubmitJob requests that may go at once (AWS Batch user guide, "Service quotas")."""
+
+CONTROL_RATE = 20.0
+"""Other requests a second, most of them TerminateJob at the end of a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendContext:
+    """What all tasks of a process share.
+
+    Attributes:
+        settings: the backend's settings, with the file system filled in.
+        clients: the AWS clients, which do not retry by themselves.
+        definitions: the job definitions known so far.
+        submitting: how SubmitJob is tried.
+        controlling: how other requests are tried.
+        describer: sees all jobs.
+        watch: sees termination.
+        parent_job_id: the workflow job that this process runs in, if it does.
+    """
+
+    settings: BackendSettings
+    clients: AwsClients
+    definitions: Definitions
+    submitting: Retry
+    controlling: Retry
+    describer: Describer
+    watch: TerminationWatch
+    parent_job_id: str | None
+
+
+def open_context(
+    settings: BackendSettings, environ: Mapping[str, str], clients: AwsClients | None = None
+) -> BackendContext:
+    """Make what all tasks share.
+
+    Args:
+        settings: the backend's settings.
+        environ: the process's environment.
+        clients: the AWS clients, if not the default ones.
+
+    Raises:
+        ConfigurationError: the access point does not exist, or no region is set.
+    """
+    clients = clients or AwsClients(region=settings.region or None, max_attempts=1)
+    controlling = Retry(pacer=Pacer(CONTROL_RATE, SUBMIT_BURST), max_attempts=settings.max_attempts)
+    submitting = Retry(
+        pacer=Pacer(settings.submit_rate, _burst(settings.submit_rate)),
+        max_attempts=settings.max_attempts,
+    )
+    return BackendContext(
+        settings=_with_file_system(settings, clients, controlling),
+        clients=clients,
+        definitions=Definitions(clients, controlling),
+        submitting=submitting,
+        controlling=controlling,
+        describer=Describer(
+            batch_describe_jobs(clients), Cadence(period_seconds=settings.describe_period_seconds)
+        ),
+        watch=TerminationWatch(),
+        parent_job_id=current_job_id(environ),
+    )
+
+
+def _burst(rate: float) -> float:
+    return max(1.0, min(SUBMIT_BURST, rate))
+
+
+def _with_file_system(
+    settings: BackendSettings, clients: AwsClients, retry: Retry
+) -> BackendSettings:
+    if settings.fs:
+        return settings
+    found = retry.call(functools.partial(_describe_access_point, clients, settings.fsap))
+    if not found:
+        raise ConfigurationError(
+            "[aws] fsap",
+            f"does not exist in {clients.region}",
+            value=settings.fsap,
+            source="miniwdl's configuration file, or the variable MINIWDL__AWS__FSAP",
+            remedy="Set it to an EFS access point of this region.",
+        )
+    return dataclasses.replace(settings, fs=found[0]["FileSystemId"])
+
+
+def _describe_access_point(clients: AwsClients, access_point: str) -> list[Any]:
+    with aws_errors("DescribeAccessPoints", access_point):
+        answer = clients.efs.describe_access_points(AccessPointId=access_point)
+    return list(answer["AccessPoints"])

@@ -1,0 +1,215 @@
+"""Sending the backend's requests: definitions once, submissions paced, terminations for sure."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from miniwdl_aws.backend.definition import TaskDefinition
+from miniwdl_aws.clients import AwsClients, aws_errors
+from miniwdl_aws.errors import AwsError, AwsThrottledError, AwsUnavailableError
+from miniwdl_aws.pacer import Pacer
+
+THROTTLE_PATIENCE_SECONDS = 900.0
+"""How long a request is repeated that AWS refuses for rate."""
+
+FIRST_BACKOFF_SECONDS = 0.5
+LAST_BACKOFF_SECONDS = 20.0
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):  # noqa: N818  (a change of course, not an error)
+    """A request was given up since the run is terminating."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """How often, and at which pace, requests are tried.
+
+    The clients themselves must not retry: their retries would escape the pacer.
+
+    Attributes:
+        pacer: limits the requests of all threads, and slows down when AWS refuses.
+        max_attempts: how often a request is tried that AWS could not answer.
+        clock: a monotonic clock in seconds.
+        sleep: what waits, in seconds.
+    """
+
+    pacer: Pacer
+    max_attempts: int = 5
+    clock: Callable[[], float] = field(default=time.monotonic)
+    sleep: Callable[[float], object] = field(default=time.sleep)
+
+    def call(
+        self,
+        request: Callable[[], _T],
+        *,
+        stopping: Callable[[], bool] = _never,
+        before_retry: Callable[[], _T | None] | None = None,
+    ) -> _T:
+        """Send a request until AWS has answered it.
+
+        Args:
+            request: sends it; raises `AwsError`.
+            stopping: whether to give up.
+            before_retry: asked after an unclear failure whether the request had its effect all
+                the same; gives its result then.
+
+        Raises:
+            Stopped: ``stopping`` said so before the request was sent.
+            AwsError: AWS refused it, or could not answer it after all attempts.
+        """
+        failures = 0
+        patient_until = self.clock() + THROTTLE_PATIENCE_SECONDS
+        while True:
+            self.pacer.acquire()
+            if stopping():
+                raise Stopped
+            try:
+                return request()
+            except AwsThrottledError:
+                self.pacer.throttled()
+                if self.clock() >= patient_until:
+                    raise
+            except AwsUnavailableError as exc:
+                failures += 1
+                if failures >= self.max_attempts:
+                    raise
+                _log.warning("%s; it is tried again", exc)
+            self.sleep(min(LAST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0**failures))
+            if failures and before_retry and (result := before_retry()) is not None:
+                return result
+
+
+class Definitions:
+    """Job definitions by their name, looked up or registered once in a process.
+
+    Args:
+        clients: where Batch is.
+        retry: how requests are tried.
+    """
+
+    def __init__(self, clients: AwsClients, retry: Retry) -> None:
+        self._clients = clients
+        self._retry = retry
+        self._lock = threading.Lock()
+        self._known: dict[str, Future[str]] = {}
+
+    def ensure(self, definition: TaskDefinition) -> str:
+        """Give the ARN of an active job definition of this content.
+
+        The first thread to ask for a name asks AWS, others wait for its answer; a failure is not
+        kept.
+
+        Raises:
+            AwsError: it could be neither found nor registered.
+        """
+        with self._lock:
+            known = self._known.get(definition.name)
+            if known is None:
+                ours = self._known[definition.name] = Future()
+        if known is not None:
+            return known.result()
+        try:
+            arn = self._find(definition.name) or self._register(definition)
+        except BaseException as exc:
+            self.forget(definition.name)
+            ours.set_exception(exc)
+            raise
+        ours.set_result(arn)
+        return arn
+
+    def forget(self, name: str) -> None:
+        """Ask AWS anew for a definition when it is next needed: it may have been deregistered."""
+        with self._lock:
+            self._known.pop(name, None)
+
+    def _find(self, name: str) -> str | None:
+        def request() -> Mapping[str, Any]:
+            with aws_errors("DescribeJobDefinitions", name):
+                return self._clients.batch.describe_job_definitions(
+                    jobDefinitionName=name, status="ACTIVE"
+                )
+
+        found = self._retry.call(request)["jobDefinitions"]
+        if not found:
+            return None
+        newest = max(found, key=lambda each: int(each["revision"]))
+        return str(newest["jobDefinitionArn"])
+
+    def _register(self, definition: TaskDefinition) -> str:
+        def request() -> str:
+            with aws_errors("RegisterJobDefinition", definition.name):
+                answer = self._clients.batch.register_job_definition(**definition.request)
+            return answer["jobDefinitionArn"]
+
+        return self._retry.call(request)
+
+
+def submit(
+    clients: AwsClients,
+    retry: Retry,
+    request: Mapping[str, Any],
+    *,
+    stopping: Callable[[], bool] = _never,
+) -> str:
+    """Submit a job exactly once, and give its id.
+
+    SubmitJob has no client token: after a failure that leaves open whether the job was made, it
+    is looked for by its name, which no other job bears, before it is submitted again.
+
+    Raises:
+        Stopped: the run is terminating.
+        AwsError: the job could not be submitted.
+    """
+
+    def send() -> str:
+        with aws_errors("SubmitJob", str(request["jobName"])):
+            return clients.batch.submit_job(**request)["jobId"]
+
+    def look() -> str | None:
+        return _find_by_name(clients, str(request["jobQueue"]), str(request["jobName"]))
+
+    return retry.call(send, stopping=stopping, before_retry=look)
+
+
+def terminate(clients: AwsClients, retry: Retry, job_id: str, reason: str) -> None:
+    """Ask Batch to end a job in any status; a job that has ended stays as it is.
+
+    Args:
+        clients: where Batch is.
+        retry: how the request is tried.
+        job_id: the job.
+        reason: becomes its status reason.
+
+    Raises:
+        AwsError: Batch could not be asked after all attempts.
+    """
+
+    def send() -> None:
+        with aws_errors("TerminateJob", job_id):
+            clients.batch.terminate_job(jobId=job_id, reason=reason[:1024])
+
+    retry.call(send)
+
+
+def _find_by_name(clients: AwsClients, queue: str, name: str) -> str | None:
+    try:
+        with aws_errors("ListJobs", queue):
+            answer = clients.batch.list_jobs(
+                jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}]
+            )
+    except AwsError as exc:
+        _log.warning("whether job %s was submitted is not known: %s", name, exc)
+        return None
+    found = [each["jobId"] for each in answer["jobSummaryList"] if each["jobName"] == name]
+    return found[0] if found else None

@@ -1,0 +1,149 @@
+"""The shell script that a task job runs: it holds what would not fit into a request.
+
+It needs a POSIX shell and the usual utilities (GNU's or BusyBox's), and keeps three promises:
+
+1. Standard output and error are complete in their files, and both in the job's log, when the
+   job ends: two ``tee`` read them through named pipes and are waited for.
+2. The command's exit code is the job's.
+3. SIGTERM reaches the command, which may end its work, while its last words are still read.
+
+A process that the command leaves behind may hold the pipes open; it is not waited for longer than
+`DRAIN_SECONDS`. Where named pipes or ``tee`` cannot be had, the files are written directly and
+copied to the log in the end.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from miniwdl_aws.backend.files import AttemptFiles
+from miniwdl_aws.errors import InvalidInputError
+
+DRAIN_SECONDS = 10
+"""How long output is read after the command has ended and others still hold it open."""
+
+SETTLE_SECONDS = 90
+"""How long an NFS client may show the work directory of an earlier attempt; directory entries
+are cached for 60 s at most (Linux manual, "nfs(5)", acdirmax)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskScript:
+    """What the script of an attempt needs to know; all paths as every job sees them.
+
+    Attributes:
+        files: where the attempt's files lie, as every job sees them.
+        shell: what interprets the command, with options.
+        environment: variables that did not fit into the request.
+        sync: whether to flush all files before the end.
+    """
+
+    files: AttemptFiles
+    shell: str = "/bin/bash"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    sync: bool = False
+
+
+def render(script: TaskScript) -> str:
+    """Write the script."""
+    files = script.files
+    values = {
+        "work": files.task_dir / "work",
+        "attempt": files.work_dir,
+        "command": files.command,
+        "stdout": files.stdout,
+        "stderr": files.stderr,
+    }
+    lines = [
+        "#!/bin/sh",
+        *(f"_mw_{name}={shlex.quote(str(path))}" for name, path in values.items()),
+        *exports(script.environment),
+        _SETTLE if files.attempt > 1 else "",
+        'cd "$_mw_work" || exit 1',
+        f"set -- {' '.join(shlex.quote(word) for word in shlex.split(script.shell))}",
+        _RUN,
+        _SYNC if script.sync else "",
+        'exit "$_mw_command_code"',
+    ]
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def exports(environment: Mapping[str, str]) -> list[str]:
+    """Write variables as shell commands.
+
+    Raises:
+        InvalidInputError: a name is none that a shell can export.
+    """
+    for name in environment:
+        if not (name.isascii() and name.isidentifier()):
+            raise InvalidInputError(
+                f"the environment variable {name!r} cannot be set by a shell, and the variables "
+                "of this task are too large to be set by AWS Batch; rename it"
+            )
+    return [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
+
+
+_SETTLE = f"""\
+_mw_waited=0
+until [ "$_mw_work" -ef "$_mw_attempt" ] || [ "$_mw_waited" -ge {SETTLE_SECONDS} ]; do
+  _mw_waited=$((_mw_waited + 1))
+  sleep 1
+done"""
+
+_RUN = f"""\
+_mw_child=
+_mw_stop=
+trap '_mw_stop=1; [ -z "$_mw_child" ] || kill -TERM "$_mw_child" 2>/dev/null' TERM INT HUP
+if ! command -v "$1" >/dev/null 2>&1; then
+  echo "miniwdl-aws: the image has no $1; the command runs under /bin/sh" >&2
+  set -- /bin/sh
+fi
+_mw_pipes=
+if command -v tee >/dev/null 2>&1 && _mw_pipes=$(mktemp -d 2>/dev/null); then
+  if ! mkfifo "$_mw_pipes/out" "$_mw_pipes/err" 2>/dev/null; then
+    rm -rf "$_mw_pipes"
+    _mw_pipes=
+  fi
+fi
+if [ -n "$_mw_pipes" ]; then
+  (trap '' TERM INT HUP; exec tee -a "$_mw_stdout") <"$_mw_pipes/out" &
+  _mw_out=$!
+  (trap '' TERM INT HUP; exec tee -a "$_mw_stderr" >&2) <"$_mw_pipes/err" &
+  _mw_err=$!
+  "$@" "$_mw_command" >"$_mw_pipes/out" 2>"$_mw_pipes/err" &
+else
+  "$@" "$_mw_command" >>"$_mw_stdout" 2>>"$_mw_stderr" &
+fi
+_mw_child=$!
+[ -z "$_mw_stop" ] || kill -TERM "$_mw_child" 2>/dev/null
+_mw_await() {{
+  wait "$1"
+  _mw_code=$?
+  while [ "$_mw_code" -gt 128 ] && kill -0 "$1" 2>/dev/null; do
+    wait "$1"
+    _mw_code=$?
+  done
+}}
+_mw_await "$_mw_child"
+_mw_command_code=$_mw_code
+if [ -n "$_mw_pipes" ]; then
+  (
+    trap 'kill "$_mw_nap" 2>/dev/null; exit' TERM
+    sleep {DRAIN_SECONDS} &
+    _mw_nap=$!
+    wait "$_mw_nap"
+    kill -KILL "$_mw_out" "$_mw_err"
+  ) >/dev/null 2>&1 &
+  _mw_guard=$!
+  _mw_await "$_mw_out"
+  _mw_await "$_mw_err"
+  kill -TERM "$_mw_guard" 2>/dev/null
+  rm -rf "$_mw_pipes"
+else
+  cat "$_mw_stdout"
+  cat "$_mw_stderr" >&2
+fi"""
+
+_SYNC = """\
+find . -type f -exec sync {} +
+sync "$_mw_stdout" "$_mw_stderr\""""
