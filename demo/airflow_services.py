@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from demo.processes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
 HEALTH = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -55,7 +56,7 @@ class AirflowSettings:
 
     Attributes:
         home: its directory: database, logs, passwords; made when it is not there.
-        dags: the directory of DAG files.
+        dags: the directories of DAG files, each a bundle of its directory's name.
         environ: the environment to take a few harmless variables from.
         extra: variables to set besides: the AWS to talk to, AIRFLOW_VAR_*, AIRFLOW_CONN_*.
         port: of the web interface; 0 for a free one.
@@ -64,7 +65,7 @@ class AirflowSettings:
     """
 
     home: Path
-    dags: Path
+    dags: tuple[Path, ...]
     environ: Mapping[str, str]
     extra: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
@@ -288,7 +289,7 @@ def service_environment(
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": f"{LOOPBACK},localhost",
         "AIRFLOW_HOME": str(settings.home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.dags),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": _bundles(settings.dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
@@ -305,3 +306,14 @@ def service_environment(
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
     }
     return environment | dict(settings.extra)
+
+
+def _bundles(directories: Iterable[Path]) -> str:
+    """Give the setting that makes each directory a bundle of DAG files."""
+    bundle = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    return json.dumps(
+        [
+            {"name": directory.name, "classpath": bundle, "kwargs": {"path": str(directory)}}
+            for directory in directories
+        ]
+    )

@@ -15,7 +15,7 @@ workflow assemble_viral {
     chunks: "How many parts the reads are aligned in, each a task of its own."
     min_depth: "The consensus is N where fewer bases than this cover the reference."
     min_base_quality: "Bases of a lower Phred quality do not count."
-    container: "Image with Python 3; mappy and pysam are installed in it when they are not there."
+    container: "Image with Python 3; mappy and pysam are installed in it when they are not there, for which it needs pip and a C compiler."
   }
 
   input {

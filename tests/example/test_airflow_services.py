@@ -21,7 +21,7 @@ def settings(tmp_path: Path, **changes: object) -> AirflowSettings:
         "AWS_PROFILE": "production",
         "AWS_SECRET_ACCESS_KEY": "real",
     }
-    values = {"home": tmp_path / "home", "dags": tmp_path, "environ": environ} | changes
+    values = {"home": tmp_path / "home", "dags": (tmp_path,), "environ": environ} | changes
     return AirflowSettings(**values)  # type: ignore[arg-type]  # changes are fields
 
 
