@@ -2,7 +2,8 @@
 # Prepares the development environment from nothing but Python, make and git.
 #
 #   tools/bootstrap.sh env          .venv, exactly as constraints.txt pins it, with both packages editable
-#   tools/bootstrap.sh constraints  renews constraints.txt from the two pyproject.toml files
+#   tools/bootstrap.sh constraints  renews constraints.txt, plugin/runner.txt (its part that the workflow image
+#                                   installs) and tools/uv.txt from the two pyproject.toml files
 #   tools/bootstrap.sh containers   Podman, for the tests that build and run the workflow image
 #   tools/bootstrap.sh clean        removes whatever the other commands and the tools made
 #
@@ -179,6 +180,7 @@ renew_constraints() {
   }
   # shellcheck disable=SC2086  # COMPILE_ARGS is a list, e.g. --upgrade
   compile ${COMPILE_ARGS:-} pyproject.toml plugin/pyproject.toml --all-extras --group dev --no-emit-package miniwdl-aws -o constraints.txt
+  compile plugin/pyproject.toml --extra runner --constraint constraints.txt -o plugin/runner.txt
   # shellcheck disable=SC2086
   echo uv | compile ${COMPILE_ARGS:-} - -o tools/uv.txt
 }

@@ -1,14 +1,15 @@
-"""Checks, without a network, that constraints.txt holds what the two pyproject.toml files ask for.
+"""Checks, without a network, that the pinned files hold what the two pyproject.toml files ask for.
 
-`make constraints` renews the file; this says when that was forgotten.
+`constraints.txt` pins everything, `plugin/runner.txt` the part of it that the workflow image installs, and
+`tools/uv.txt` the installer. `make constraints` renews the three; this says when that was forgotten.
 """
 
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -16,7 +17,11 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = ("pyproject.toml", "plugin/pyproject.toml")
-PINNED = ("constraints.txt", "tools/uv.txt")
+EVERYTHING = "constraints.txt"
+RUNNER = "plugin/runner.txt"
+INSTALLER = "tools/uv.txt"
+
+Pins: TypeAlias = Mapping[str, list[Version]]
 
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?:\s*;[^\\]*)?\s*\\?$")
 _HASH = re.compile(r"^\s+--hash=sha256:[0-9a-f]{64}(?:\s*\\)?$")
@@ -53,27 +58,30 @@ def read_pins(text: str) -> tuple[dict[str, list[Version]], list[str]]:
     return pins, problems
 
 
-def read_requirements(project: Mapping[str, Any]) -> Iterator[Requirement]:
-    """Yields everything that a pyproject.toml asks for.
+def read_requirements(
+    project: Mapping[str, Any], *, extras: Container[str] | None = None
+) -> Iterator[Requirement]:
+    """Yields what a pyproject.toml asks for.
 
     Args:
         project: The parsed file.
+        extras: The extras to include, without dependency groups; None for all of both.
 
     Yields:
-        The requirements of the distribution, of each extra and of each dependency group.
+        The requirements of the distribution, of the extras and of the dependency groups.
     """
     table = project["project"]
-    groups = project.get("dependency-groups", {})
+    optional = table.get("optional-dependencies", {})
     for entries in (
         table.get("dependencies", []),
-        *table.get("optional-dependencies", {}).values(),
-        *groups.values(),
+        *(optional[name] for name in optional if extras is None or name in extras),
+        *(project.get("dependency-groups", {}).values() if extras is None else ()),
     ):
         # An included group is a table; its own entries are among the groups.
         yield from (Requirement(entry) for entry in entries if isinstance(entry, str))
 
 
-def unmet(requirement: Requirement, pins: Mapping[str, list[Version]]) -> str | None:
+def unmet(requirement: Requirement, pins: Pins) -> str | None:
     """Says what a requirement lacks among the pins.
 
     Args:
@@ -92,6 +100,19 @@ def unmet(requirement: Requirement, pins: Mapping[str, list[Version]]) -> str | 
     return None
 
 
+def differences(part: Pins, whole: Pins) -> Iterator[str]:
+    """Yields one sentence for each pin that differs from the same distribution's in the whole.
+
+    Args:
+        part: Pins that must all be among those of the whole.
+        whole: All pins.
+    """
+    for name, versions in part.items():
+        if not set(versions) <= set(whole.get(name, ())):
+            pinned = ", ".join(map(str, whole.get(name, ()))) or "nothing"
+            yield f"{name} is {', '.join(map(str, versions))} but {EVERYTHING} has {pinned}"
+
+
 def find_problems(root: Path) -> list[str]:
     """Compares the pinned files of a checkout with its pyproject.toml files.
 
@@ -102,19 +123,25 @@ def find_problems(root: Path) -> list[str]:
         One sentence for each problem; none means that the files agree.
     """
     found: list[str] = []
-    pins: dict[str, list[Version]] = {}
-    for name in PINNED:
-        file_pins, problems = read_pins((root / name).read_text())
+    pins: dict[str, Pins] = {}
+    for name in (EVERYTHING, RUNNER, INSTALLER):
+        pins[name], problems = read_pins((root / name).read_text())
         found += [f"{name}: {problem}" for problem in problems]
-        pins |= file_pins
-    projects = {name: tomllib.loads((root / name).read_text()) for name in PROJECTS}
-    own = {canonicalize_name(project["project"]["name"]) for project in projects.values()}
-    for name, project in projects.items():
-        for requirement in read_requirements(project):
-            if canonicalize_name(requirement.name) in own:
-                continue
-            if problem := unmet(requirement, pins):
-                found.append(f"{name}: {problem} in constraints.txt")
+    found += [f"{RUNNER}: {text}" for text in differences(pins[RUNNER], pins[EVERYTHING])]
+
+    provider, plugin = (tomllib.loads((root / name).read_text()) for name in PROJECTS)
+    asked = {
+        EVERYTHING: [*read_requirements(provider), *read_requirements(plugin)],
+        RUNNER: [*read_requirements(plugin, extras={"runner"})],
+    }
+    own = canonicalize_name(plugin["project"]["name"])
+    found += [
+        f"{name}: {problem}"
+        for name, requirements in asked.items()
+        for requirement in requirements
+        if canonicalize_name(requirement.name) != own
+        if (problem := unmet(requirement, pins[name]))
+    ]
     return found
 
 
