@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from miniwdl_aws.jobs import find_jobs
 from miniwdl_aws.names import PARENT_TAG, RUN_KEY_TAG, run_key_prefix, task_job_prefix
@@ -12,12 +12,9 @@ from miniwdl_aws.names import PARENT_TAG, RUN_KEY_TAG, run_key_prefix, task_job_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from demo.airflow_services import AirflowServices
+    from demo.dag_runs import DagRun
     from miniwdl_aws.clients import AwsClients
     from miniwdl_aws.status import JobStatus
-
-FINISHED = frozenset({"success", "failed"})
-"""The states in which a DAG run stays (Airflow, "DAG Runs")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +23,11 @@ class SampleRun:
 
     Attributes:
         sample: the sample's name.
-        dag_id: the DAG.
-        run_id: the DAG run, of which no other's is a part.
+        run: its DAG run, whose id is no part of another's.
     """
 
     sample: str
-    dag_id: str
-    run_id: str
-
-    @property
-    def path(self) -> str:
-        """The DAG run in Airflow's REST interface."""
-        return f"/dags/{self.dag_id}/dagRuns/{self.run_id}"
+    run: DagRun
 
 
 @dataclass(kw_only=True)
@@ -70,40 +60,25 @@ class Board:
             self.say(f"{self.clock() - self._start:6.1f} s  {sample:<12} {thing:<34} {state}")
 
 
-def show_tasks(board: Board, airflow: AirflowServices, runs: Iterable[SampleRun]) -> dict[str, str]:
+def show_tasks(board: Board, runs: Iterable[SampleRun]) -> dict[str, str]:
     """Show the task instances of all runs.
 
     Args:
         board: where to.
-        airflow: whom to ask.
         runs: the DAG runs.
 
     Returns:
         The state of each DAG run, by sample.
     """
     states = {}
-    for run in runs:
+    for each in runs:
         # The state of the run first: once that is final, so are those of its task instances.
-        states[run.sample] = str(airflow.rest("GET", run.path)["state"])
-        for task in task_instances(airflow, run):
+        states[each.sample] = each.run.state()
+        for task in each.run.task_instances():
             if task["state"]:
-                board.show(run.sample, f"task {task['task_id']}", str(task["state"]))
-        board.show(run.sample, "DAG run", states[run.sample])
+                board.show(each.sample, f"task {task['task_id']}", str(task["state"]))
+        board.show(each.sample, "DAG run", states[each.sample])
     return states
-
-
-def task_instances(airflow: AirflowServices, run: SampleRun) -> list[dict[str, Any]]:
-    """Ask for the task instances of a run.
-
-    Args:
-        airflow: whom to ask.
-        run: the DAG run.
-
-    Returns:
-        Airflow's own records.
-    """
-    answer = airflow.rest("GET", f"{run.path}/taskInstances")
-    return list(answer["task_instances"])
 
 
 def show_jobs(
@@ -136,7 +111,7 @@ def samples_of_jobs(jobs: Iterable[JobStatus], runs: Iterable[SampleRun]) -> Map
         The sample of each job that belongs to one, by job id.
     """
     listed = list(jobs)
-    by_run = {run.run_id: run.sample for run in runs}
+    by_run = {each.run.run_id: each.sample for each in runs}
     parents = {
         job.job_id: sample
         for job in listed

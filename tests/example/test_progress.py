@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from demo.dag_runs import DagRun
 from demo.progress import Board, SampleRun, label, samples_of_jobs, show_tasks
 from miniwdl_aws.names import PARENT_TAG, RUN_KEY_TAG, job_name, run_key_prefix, task_job_prefix
 from miniwdl_aws.status import JobStatus
 
-RUN = SampleRun(sample="one", dag_id="viral", run_id="demo-one")
 PARENT = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 
 
@@ -25,6 +25,12 @@ class FakeAirflow:
             tasks = [{"task_id": name, "state": state} for name, state in self.tasks.items()]
             return {"task_instances": tasks}
         return {"state": self.state}
+
+
+def sample_run(airflow: FakeAirflow) -> SampleRun:
+    """Give the DAG run of sample one."""
+    run = DagRun(airflow=cast("Any", airflow), dag_id="viral", run_id="demo-one")
+    return SampleRun(sample="one", run=run)
 
 
 def board() -> tuple[Board, list[str]]:
@@ -45,7 +51,7 @@ def test_tasks_without_a_state_are_not_shown() -> None:
     """Airflow gives no state to a task instance that waits for others."""
     told, lines = board()
     airflow = FakeAirflow("running", {"submit": "success", "wait": "deferred", "upload": None})
-    states = show_tasks(told, airflow, [RUN])  # type: ignore[arg-type]  # a fake
+    states = show_tasks(told, [sample_run(airflow)])
     assert states == {"one": "running"}
     assert [line.split()[3:] for line in lines] == [
         ["task", "submit", "success"],
@@ -61,7 +67,8 @@ def test_jobs_are_told_apart_by_their_tags() -> None:
     )
     child = JobStatus(job_id="child", status="RUNNING", tags={PARENT_TAG: PARENT})
     stranger = JobStatus(job_id="other", status="RUNNING", tags={RUN_KEY_TAG: "viral/manual"})
-    assert samples_of_jobs([child, stranger, parent], [RUN]) == {PARENT: "one", "child": "one"}
+    runs = [sample_run(FakeAirflow("running", {}))]
+    assert samples_of_jobs([child, stranger, parent], runs) == {PARENT: "one", "child": "one"}
 
 
 def test_a_job_is_named_without_its_prefix() -> None:
