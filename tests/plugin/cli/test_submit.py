@@ -1,0 +1,171 @@
+"""Tests of the program ``miniwdl-aws-submit``, run as a person runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from miniwdl_aws.clients import AwsClients
+from miniwdl_aws.jobs import describe_all
+
+if TYPE_CHECKING:
+    from miniwdl_aws.local import LocalAws
+
+PROGRAM = Path(sys.executable).parent / "miniwdl-aws-submit"
+HELLO = Path(__file__).parent.parent.parent.parent / "docs" / "hello.wdl"
+JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+FAILING = """version 1.1
+task fail {
+  command <<< echo working; echo "the reason why" >&2; exit 7 >>>
+  output { }
+  runtime { docker: "ubuntu:22.04" }
+}
+workflow failing { call fail }
+"""
+
+SLOW = FAILING.replace("exit 7", "sleep 600")
+
+
+@pytest.fixture
+def environ(local_aws: "LocalAws", tmp_path: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "MINIWDL__AWS__WORKFLOW_IMAGE": "local",
+        **local_aws.environment,
+    }
+
+
+def run(environ: Mapping[str, str], *arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [str(PROGRAM), *(str(argument) for argument in arguments)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "w.wdl"
+    path.write_text(text)
+    return path
+
+
+def test_following_a_run_shows_its_log_and_ends_with_its_code(
+    environ: dict[str, str], local_aws: "LocalAws"
+) -> None:
+    """Standard output holds the job id alone; the log and all else is for people."""
+    upload = f"s3://{local_aws.bucket}/cli/"
+    done = run(environ, HELLO, "name=Ada", "--follow", "--s3upload", upload)
+    assert done.returncode == 0, done.stderr
+    assert JOB_ID.fullmatch(done.stdout.strip())
+    assert "published" in done.stderr
+    assert "SUCCEEDED" in done.stderr
+    assert "::miniwdl-aws-outcome::" not in done.stderr
+
+
+def test_waiting_for_a_failing_run_ends_with_its_code_and_says_why(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Call, exit code and the last lines of its standard error are in the message."""
+    done = run(environ, write(tmp_path, FAILING), "--wait")
+    assert done.returncode not in (0, 2, 130)
+    assert JOB_ID.fullmatch(done.stdout.strip())
+    for part in ("call-fail", "exit code: 7", "the reason why"):
+        assert part in done.stderr
+
+
+def test_a_run_key_is_submitted_once(environ: dict[str, str], tmp_path: Path) -> None:
+    """A script that is run twice does not run the workflow twice."""
+    arguments = (HELLO, "name=Ada", "--run-key", f"test/{tmp_path}")
+    first, second = run(environ, *arguments), run(environ, *arguments)
+    assert first.stdout == second.stdout
+    assert "nothing was submitted" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "parts"),
+    [
+        (["nmae=Ada"], {}, ["No such input", "Did you mean name?"]),
+        ([], {}, ["missing required inputs for hello: name"]),
+        (["name=A", "--workflow-queue", "miniwdl-workflo"], {},
+         ["workflow_queue 'miniwdl-workflo'", "argument --workflow-queue",
+          "Did you mean miniwdl-workflow?"]),
+        (["name=A", "--dir", "/mnt/efs2/x"], {}, ["dir '/mnt/efs2/x'", "/mnt/efs"]),
+        (["name=A", "--delete-after", "always"], {}, ["delete_after", "s3upload"]),
+        (["name=A", "--s3upload", "s3://no-such-bucket-at-all/x"], {},
+         ["s3upload", "does not exist"]),
+        (["name=A"], {"MINIWDL__AWS__WORKFLOW_IMAGE": ""}, ["image is not set", "--image"]),
+        (["name=A"], {"MINIWDL__AWS__WORKFLOW_QUEUE": ""},
+         ["workflow_queue is not set", "MINIWDL__AWS__WORKFLOW_QUEUE"]),
+        (["name=A"], {"MINIWDL__AWS__FSAP": "fsap-00000000"},
+         ["fsap 'fsap-00000000'", "environment variable MINIWDL__AWS__FSAP"]),
+        (["name=A"], {"AWS_DEFAULT_REGION": "", "AWS_REGION": ""}, ["region is not set"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_ends_in_one_message_and_nothing_is_submitted(
+    environ: dict[str, str], arguments: list[str], changes: dict[str, str], parts: list[str]
+) -> None:
+    """The message names the field, the value, where it came from and what to set."""
+    done = run({**environ, **changes}, HELLO, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+def test_missing_credentials_end_in_one_message(environ: dict[str, str]) -> None:
+    """It says where credentials are looked for."""
+    without = {
+        name: value
+        for name, value in environ.items()
+        if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    }
+    done = run({**without, "AWS_EC2_METADATA_DISABLED": "true"}, HELLO, "name=A")
+    assert done.returncode == 1
+    assert "NoCredentialsError" in done.stderr
+    assert "AWS_PROFILE" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_second_ctrl_c_ends_the_run(
+    environ: dict[str, str],
+    tmp_path: Path,
+    local_aws: "LocalAws",
+    monkeypatch: pytest.MonkeyPatch,
+    eventually: Callable[[Callable[[], bool]], None],
+) -> None:
+    """The first says that the run goes on and how to end it."""
+    for name, value in local_aws.environment.items():
+        monkeypatch.setenv(name, value)
+    clients = AwsClients()
+    log = tmp_path / "stderr"
+    with log.open("w") as stderr:
+        program = subprocess.Popen(
+            [str(PROGRAM), str(write(tmp_path, SLOW)), "--follow"],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+        assert program.stdout is not None
+        job_id = program.stdout.readline().strip()
+        eventually(lambda: "RUNNING" in log.read_text())
+        program.send_signal(signal.SIGINT)
+        eventually(lambda: "The run goes on in AWS Batch" in log.read_text())
+        program.send_signal(signal.SIGINT)
+        assert program.wait(timeout=120) == 130
+    assert f"ended job {job_id}" in log.read_text()
+    (status,) = describe_all(clients, [job_id])
+    assert status.is_terminal
+    assert status.is_terminated

@@ -1,0 +1,58 @@
+"""What the plugin's tests share: the local AWS as this process's AWS."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from miniwdl_aws.clients import AwsClients
+from miniwdl_aws.discover import discover
+from miniwdl_aws.settings import SubmitSettings, arguments_layer, environment_layer
+
+if TYPE_CHECKING:
+    from miniwdl_aws.local import LocalAws
+
+
+@pytest.fixture
+def aws(local_aws: "LocalAws", monkeypatch: pytest.MonkeyPatch) -> "LocalAws":
+    """The local AWS, with its environment in force."""
+    for name, value in local_aws.environment.items():
+        monkeypatch.setenv(name, value)
+    return local_aws
+
+
+@pytest.fixture
+def clients(aws: "LocalAws") -> AwsClients:
+    return AwsClients()
+
+
+@pytest.fixture
+def settings(aws: "LocalAws", clients: AwsClients) -> SubmitSettings:
+    """The settings that the local AWS's queue tags give, with any image."""
+    layers = [
+        arguments_layer({"image": "local", "s3upload": f"s3://{aws.bucket}/runs"}),
+        environment_layer(aws.environment),
+    ]
+    return discover(clients, layers, {})
+
+
+@pytest.fixture
+def run_key() -> str:
+    return f"test/{uuid.uuid4()}"
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool]], None]:
+    """Wait for a condition, a minute at most."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        tick = threading.Event()
+        for _ in range(600):
+            if condition():
+                return
+            tick.wait(0.1)
+        pytest.fail("the condition never came true")
+
+    return wait

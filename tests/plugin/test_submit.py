@@ -1,0 +1,149 @@
+"""Tests of `miniwdl_aws.submit` and `miniwdl_aws.cancel` on the local AWS."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from miniwdl_aws import names
+from miniwdl_aws.bundle import Bundle
+from miniwdl_aws.cancel import cancel_run, task_jobs, task_queues
+from miniwdl_aws.clients import AwsClients
+from miniwdl_aws.errors import JobLostError
+from miniwdl_aws.jobs import describe_all, terminate
+from miniwdl_aws.plan import JobRequest, Plan, plan
+from miniwdl_aws.settings import SubmitSettings
+from miniwdl_aws.status import JobStatus
+from miniwdl_aws.submit import jobs_of_run_key, submit
+
+Wait = Callable[[Callable[[], bool]], None]
+
+
+def planned(settings: SubmitSettings, run_key: str, *command: str, **changes: Any) -> Plan:
+    request = JobRequest(name="t", command=command or ("sleep", "600"), run_key=run_key, **changes)
+    return plan(settings, request)
+
+
+def status_of(clients: AwsClients, job_id: str) -> JobStatus:
+    (status,) = describe_all(clients, [job_id])
+    return status
+
+
+def test_a_live_job_of_the_same_key_is_adopted(
+    clients: AwsClients, settings: SubmitSettings, run_key: str
+) -> None:
+    """However often a run is submitted, it runs once."""
+    first = submit(clients, planned(settings, run_key))
+    second = submit(clients, planned(settings, run_key))
+    assert (first.adopted, second.adopted) == (False, True)
+    assert first.job_id == second.job_id
+    assert len(jobs_of_run_key(clients, settings.workflow_queue, run_key)) == 1
+    terminate(clients, first.job_id, "end of test")
+
+
+def test_a_succeeded_job_is_adopted_and_a_failed_one_is_not(
+    clients: AwsClients, settings: SubmitSettings, run_key: str, eventually: Wait
+) -> None:
+    """What is done is not done again; what failed is tried again."""
+    failing = submit(clients, planned(settings, run_key, "false"))
+    eventually(lambda: status_of(clients, failing.job_id).status == "FAILED")
+    done = submit(clients, planned(settings, run_key, "true"))
+    assert not done.adopted
+    eventually(lambda: status_of(clients, done.job_id).status == "SUCCEEDED")
+    again = submit(clients, planned(settings, run_key, "true"))
+    assert (again.adopted, again.job_id) == (True, done.job_id)
+
+
+def test_a_new_generation_ends_the_old_job_and_runs_anew(
+    clients: AwsClients, settings: SubmitSettings, run_key: str, eventually: Wait
+) -> None:
+    """Somebody cleared the task: the run is wanted again, and not twice at a time."""
+    old = submit(clients, planned(settings, run_key, generation="1"))
+    new = submit(clients, planned(settings, run_key, generation="3"))
+    assert not new.adopted
+    eventually(lambda: status_of(clients, old.job_id).status == "FAILED")
+    assert "superseded by generation 3" in status_of(clients, old.job_id).reason
+    terminate(clients, new.job_id, "end of test")
+
+
+def test_a_job_that_is_being_ended_is_not_adopted(
+    clients: AwsClients, settings: SubmitSettings, run_key: str, eventually: Wait
+) -> None:
+    """A retry that follows a kill closely does not pick up the dying job."""
+    stubborn = ("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+    dying = submit(clients, planned(settings, run_key, *stubborn))
+    eventually(lambda: status_of(clients, dying.job_id).status == "RUNNING")
+    terminate(clients, dying.job_id, "killed")
+    fresh = submit(clients, planned(settings, run_key))
+    assert not fresh.adopted
+    terminate(clients, fresh.job_id, "end of test")
+
+
+def test_equal_settings_register_one_definition(
+    clients: AwsClients, settings: SubmitSettings, run_key: str
+) -> None:
+    """Ten runs cost no ten registrations."""
+    ids = [submit(clients, planned(settings, f"{run_key}/{n}", "true")).job_id for n in range(3)]
+    assert len(set(ids)) == 3
+    name = planned(settings, run_key).job_definition["jobDefinitionName"]
+    found = clients.batch.describe_job_definitions(jobDefinitionName=name)["jobDefinitions"]
+    assert len(found) == 1
+
+
+def test_a_large_bundle_lies_on_s3_before_the_job_starts(
+    clients: AwsClients, settings: SubmitSettings, run_key: str
+) -> None:
+    """It is put under the name of its content."""
+    bundle = Bundle({"source/a.wdl": os.urandom(100_000)})
+    made = planned(settings, run_key, "true", bundle=bundle)
+    assert made.upload is not None
+    submit(clients, made)
+    found = clients.s3.get_object(Bucket=made.upload.bucket, Key=made.upload.key)
+    assert found["Body"].read() == made.upload.content
+
+
+def submit_task_job(clients: AwsClients, settings: SubmitSettings, parent: str, number: int) -> str:
+    definition = planned(settings, "x").job_definition["jobDefinitionName"]
+    return clients.batch.submit_job(
+        jobName=f"{names.task_job_prefix(parent)}call-{number}",
+        jobQueue=settings.task_queue,
+        jobDefinition=definition,
+        containerOverrides={"command": ["sleep", "600"]},
+        tags={names.PARENT_TAG: parent},
+    )["jobId"]
+
+
+def test_cancelling_ends_the_workflow_job_and_all_its_task_jobs(
+    clients: AwsClients, settings: SubmitSettings, run_key: str
+) -> None:
+    """A kill kills: nothing of the run is left, and nothing of others is touched."""
+    head = submit(clients, planned(settings, run_key)).job_id
+    other = submit(clients, planned(settings, f"{run_key}/other")).job_id
+    tasks = [submit_task_job(clients, settings, head, number) for number in range(5)]
+    bystander = submit_task_job(clients, settings, other, 0)
+    ended = cancel_run(clients, head, "killed by a test")
+    assert ended.terminated == tuple(sorted(tasks))
+    assert ended.alive == ()
+    for status in describe_all(clients, [head, *tasks]):
+        assert (status.status, status.is_terminated) == ("FAILED", True)
+        assert "killed by a test" in status.reason
+    assert not status_of(clients, bystander).is_terminal
+    assert task_jobs(clients, task_queues(clients, other), other) != []
+    cancel_run(clients, other, "end of test")
+
+
+def test_cancelling_an_unknown_job_says_so(clients: AwsClients) -> None:
+    """The message has the id and the region."""
+    with pytest.raises(JobLostError, match="knows no job 0000"):
+        cancel_run(clients, "0000", "x")
+
+
+def test_cancelling_a_job_that_has_ended_is_harmless(
+    clients: AwsClients, settings: SubmitSettings, run_key: str, eventually: Wait
+) -> None:
+    """Its status stays what it was."""
+    done = submit(clients, planned(settings, run_key, "true")).job_id
+    eventually(lambda: status_of(clients, done).is_terminal)
+    assert cancel_run(clients, done, "late").alive == ()
+    assert status_of(clients, done).succeeded
