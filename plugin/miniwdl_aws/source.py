@@ -8,9 +8,11 @@ import difflib
 import io
 import json
 import logging
+import posixpath
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from miniwdl_aws.bundle import Bundle, reference
@@ -39,16 +41,17 @@ class PackedRun:
     bundle: Bundle | None
 
 
-def pack(arguments: Sequence[str], *, mount: str) -> PackedRun:
+def pack(arguments: Sequence[str], *, mount: str, read_object: Callable[[str], bytes]) -> PackedRun:
     """Check a run and make it ready to travel.
 
-    A WDL file of this machine is type-checked with its imports, the inputs are checked against
-    it, and both become a bundle. A URL, an ``s3://`` URI or a path below the mount point is left
-    to the job, which can open it.
+    A WDL file of this machine or on S3 is type-checked with its imports, the inputs are checked
+    against it, and both become a bundle. A web address or a path below the mount point is left to
+    the job, which can open it.
 
     Args:
         arguments: those of ``miniwdl run``: WDL source, ``key=value`` inputs, ``-i``, options.
         mount: the mount point of the shared file system.
+        read_object: gives the content of an ``s3://`` URI; raises `AwsError`.
 
     Raises:
         InvalidInputError: the source or the inputs cannot be run.
@@ -59,12 +62,14 @@ def pack(arguments: Sequence[str], *, mount: str) -> PackedRun:
     files: dict[str, bytes] = {}
     packed = list(arguments)
     document: Any = None
-    if not _opened_by_job(parsed.uri, mount):
-        main, source, document = _read_source(parsed.uri)
+    if _is_s3(parsed.uri) or not _opened_by_job(parsed.uri, mount):
+        main, source, document = _read_source(parsed.uri, read_object)
         files.update(source)
         packed = _substitute(packed, "uri", parsed.uri, reference(main))
-    if parsed.input_file and not _opened_by_job(parsed.input_file, mount):
-        inputs = _read_inputs(parsed.input_file)
+    if parsed.input_file and (
+        _is_s3(parsed.input_file) or not _opened_by_job(parsed.input_file, mount)
+    ):
+        inputs = _read_inputs(parsed.input_file, read_object)
         files[INPUTS_FILE] = json.dumps(inputs, indent=1, sort_keys=True).encode()
         packed = _substitute(packed, "input_file", parsed.input_file, reference(INPUTS_FILE))
     else:
@@ -118,16 +123,22 @@ def _substitute(arguments: Sequence[str], attribute: str, old: str, new: str) ->
     raise InvalidInputError(f"{old!r} was not found among the arguments {list(arguments)}")
 
 
-def _read_source(uri: str) -> tuple[str, dict[str, bytes], Any]:
-    path = Path(uri)
-    if not path.exists():
+def _is_s3(uri: str) -> bool:
+    return uri.startswith("s3://")
+
+
+def _read_source(
+    uri: str, read_object: Callable[[str], bytes]
+) -> tuple[str, dict[str, bytes], Any]:
+    if not _is_s3(uri) and not Path(uri).exists():
         raise InvalidInputError(
             f"the WDL source {uri!r} is not on this machine, and is neither a URL nor a path on "
-            f"the shared file system.{_nearest_file(path)}"
+            f"the shared file system.{_nearest_file(Path(uri))}"
         )
-    if path.suffix == ".zip":
-        return f"{SOURCE_FOLDER}.zip", {f"{SOURCE_FOLDER}.zip": path.read_bytes()}, _load_zip(path)
-    document = _load(path)
+    if uri.endswith(".zip"):
+        content = read_object(uri) if _is_s3(uri) else Path(uri).read_bytes()
+        return f"{SOURCE_FOLDER}.zip", {f"{SOURCE_FOLDER}.zip": content}, _load_zip(content)
+    document = _load(uri, read_object)
     with contextlib.ExitStack() as cleanup:
         folder = Path(_miniwdl("WDL.Zip").build_source_dir(cleanup, document, _log))
         files = {
@@ -135,7 +146,7 @@ def _read_source(uri: str) -> tuple[str, dict[str, bytes], Any]:
             for each in sorted(folder.rglob("*"))
             if each.is_file()
         }
-    return f"{SOURCE_FOLDER}/{path.name}", files, document
+    return f"{SOURCE_FOLDER}/{PurePosixPath(uri).name}", files, document
 
 
 def _nearest_file(path: Path) -> str:
@@ -146,12 +157,24 @@ def _nearest_file(path: Path) -> str:
     return f" Did you mean {path.parent / close[0]}?" if close else ""
 
 
-def _load_zip(path: Path) -> Any:
-    with _miniwdl("WDL.Zip").unpack(str(path)) as unpacked:
-        return _load(Path(unpacked.main_wdl))
+def _load_zip(content: bytes) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"{SOURCE_FOLDER}.zip")
+        path.write_bytes(content)
+        try:
+            with _miniwdl("WDL.Zip").unpack(str(path)) as unpacked:
+                return _load(unpacked.main_wdl, _no_objects)
+        except (_miniwdl("WDL.Error").InputError, OSError) as exc:
+            raise InvalidInputError(
+                f"the WDL source is no archive made by `miniwdl zip`: {exc}"
+            ) from exc
 
 
-def _load(path: Path) -> Any:
+def _no_objects(uri: str) -> bytes:
+    raise InvalidInputError(f"an archive made by `miniwdl zip` holds its imports, not {uri}")
+
+
+def _load(uri: str, read_object: Callable[[str], bytes]) -> Any:
     wdl = _miniwdl("WDL")
     failures = (
         wdl.Error.SyntaxError,
@@ -160,9 +183,26 @@ def _load(path: Path) -> Any:
         wdl.Error.MultipleValidationErrors,
     )
     try:
-        return wdl.load(str(path))
+        return wdl.load(uri, read_source=_source_reader(read_object))
     except failures as exc:
         raise InvalidInputError(_load_message(exc)) from exc
+
+
+def _source_reader(read_object: Callable[[str], bytes]) -> Any:
+    """Read as miniwdl does, and objects on S3 besides, whose imports may be relative."""
+    cli, wdl = _miniwdl("WDL.CLI"), _miniwdl("WDL")
+    default = cli.make_read_source(no_outside_imports=False)
+
+    async def read(uri: str, path: list[str], importer: Any) -> Any:
+        above = importer.pos.abspath if importer else ""
+        if _is_s3(above) and "://" not in uri:
+            bucket, _, key = above.removeprefix("s3://").partition("/")
+            uri = f"s3://{bucket}/{posixpath.normpath(posixpath.join(posixpath.dirname(key), uri))}"
+        if not _is_s3(uri):
+            return await default(uri, path, importer)
+        return wdl.ReadSourceResult(read_object(uri).decode(), uri)
+
+    return read
 
 
 def _load_message(exc: Any) -> str:
@@ -179,21 +219,28 @@ def _positioned(exc: Any) -> str:
     return f"  {place}{exc}"
 
 
-def _read_inputs(given: str) -> dict[str, Any]:
+def _read_inputs(given: str, read_object: Callable[[str], bytes]) -> dict[str, Any]:
     from ruamel.yaml import YAML  # noqa: PLC0415  (with miniwdl; only when a run is prepared)
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415  (as above)
 
-    literal = given.lstrip().startswith("{")
-    path = Path(given)
-    if not literal and not path.is_file():
-        raise InvalidInputError(f"the inputs file {given!r} does not exist.{_nearest_file(path)}")
     try:
-        content = YAML(typ="safe", pure=True).load(given if literal else path.read_text())
+        content = YAML(typ="safe", pure=True).load(_inputs_text(given, read_object))
     except YAMLError as exc:
         raise InvalidInputError(f"the inputs {given!r} are no JSON or YAML: {exc}") from exc
     if not isinstance(content, dict):
         raise InvalidInputError(f"the inputs {given!r} must be an object of names and values")
     return content
+
+
+def _inputs_text(given: str, read_object: Callable[[str], bytes]) -> str:
+    if given.lstrip().startswith("{"):
+        return given
+    if _is_s3(given):
+        return read_object(given).decode()
+    path = Path(given)
+    if not path.is_file():
+        raise InvalidInputError(f"the inputs file {given!r} does not exist.{_nearest_file(path)}")
+    return path.read_text()
 
 
 def _check_inputs(document: Any, parsed: Any, inputs: dict[str, Any] | None, mount: str) -> None:

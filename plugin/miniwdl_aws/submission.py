@@ -1,11 +1,12 @@
 """From what a person gave to the plan of a run; the operator and the command line share it."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 
-from miniwdl_aws.clients import AwsClients
+from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.discover import discover
 from miniwdl_aws.plan import JobRequest, Plan, plan, workflow_command
-from miniwdl_aws.settings import Layer, SubmitSettings
+from miniwdl_aws.settings import Layer
 from miniwdl_aws.source import pack
 
 
@@ -38,22 +39,9 @@ def prepare(
         AwsError: AWS could not be asked.
     """
     settings = discover(clients, layers, environ)
-    return plan_run(
-        settings, arguments, run_key=run_key, generation=generation, name=name, tags=tags
+    packed = pack(
+        arguments, mount=settings.mount, read_object=functools.partial(_read_object, clients)
     )
-
-
-def plan_run(
-    settings: SubmitSettings,
-    arguments: Sequence[str],
-    *,
-    run_key: str,
-    generation: str = "1",
-    name: str | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> Plan:
-    """Pack a run and plan its workflow job; as `prepare`, with the settings at hand."""
-    packed = pack(arguments, mount=settings.mount)
     request = JobRequest(
         name=name or packed.name,
         command=workflow_command(settings, packed.arguments),
@@ -63,3 +51,9 @@ def plan_run(
         tags=tuple(sorted((tags or {}).items())),
     )
     return plan(settings, request)
+
+
+def _read_object(clients: AwsClients, uri: str) -> bytes:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    with aws_errors("GetObject", uri):
+        return clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read()

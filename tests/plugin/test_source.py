@@ -1,9 +1,12 @@
 """Tests of `miniwdl_aws.source`."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
+import WDL
+import WDL.Zip
 
 from miniwdl_aws.errors import InvalidInputError
 from miniwdl_aws.source import PackedRun, pack
@@ -35,8 +38,16 @@ def wdl(tmp_path: Path) -> Path:
     return path
 
 
+OBJECTS: dict[str, bytes] = {
+    "s3://b/wdl/hello.wdl": MAIN.replace('"tasks/', '"../tasks/').encode(),
+    "s3://b/tasks/greet.wdl": TASKS.encode(),
+    "s3://b/inputs.json": b'{"name": "Ada"}',
+}
+
+
 def packed(*arguments: object) -> PackedRun:
-    return pack([str(argument) for argument in arguments], mount="/mnt/efs")
+    given = [str(argument) for argument in arguments]
+    return pack(given, mount="/mnt/efs", read_object=OBJECTS.__getitem__)
 
 
 def test_a_local_source_travels_with_its_imports(wdl: Path) -> None:
@@ -81,9 +92,35 @@ def test_inputs_given_as_json_become_the_same_file(wdl: Path) -> None:
     assert by_file == by_value
 
 
-@pytest.mark.parametrize("source", ["https://host/x/hello.wdl", "s3://b/hello.wdl"])
-def test_a_source_that_the_job_can_open_is_left_to_it(source: str) -> None:
-    """A URL is passed through."""
+def test_a_source_on_s3_is_checked_and_travels_with_its_imports() -> None:
+    """Relative imports are found beside it, and its inputs may lie on S3, too."""
+    run = packed("s3://b/wdl/hello.wdl", "-i", "s3://b/inputs.json")
+    assert run.arguments == ("bundle://source/hello.wdl", "-i", "bundle://inputs.json")
+    assert run.bundle is not None
+    assert any(name.endswith("greet.wdl") for name in run.bundle.files)
+    assert "missing required inputs" in refused("s3://b/wdl/hello.wdl")
+
+
+def test_an_archive_made_by_miniwdl_travels_as_it_is(wdl: Path) -> None:
+    """It is checked, and the job opens it."""
+    archive = wdl.parent / "hello.zip"
+    WDL.Zip.build(WDL.load(str(wdl)), str(archive), logging.getLogger())
+    run = packed(archive, "name=Ada")
+    assert run.arguments == ("bundle://source.zip", "name=Ada")
+    assert run.bundle is not None
+    assert run.bundle.files == {"source.zip": archive.read_bytes()}
+
+
+def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
+    """Not every zip holds a workflow."""
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"PK")
+    assert "no archive made by `miniwdl zip`" in refused(path)
+
+
+def test_a_source_that_the_job_can_open_is_left_to_it() -> None:
+    """A web address is passed through."""
+    source = "https://host/x/hello.wdl"
     run = packed(source, "name=Ada")
     assert run == PackedRun(name="hello", arguments=(source, "name=Ada"), bundle=None)
 
@@ -110,6 +147,12 @@ def test_a_syntax_error_in_an_import_is_refused_with_its_place(wdl: Path) -> Non
     """It is the imported file that is named."""
     (wdl.parent / "tasks" / "greet.wdl").write_text("version 1.1\ntask greet {")
     assert "greet.wdl (line 2" in refused(wdl, "name=Ada")
+
+
+def test_a_failing_import_is_refused_with_the_importing_place(wdl: Path) -> None:
+    """A typo in an import names the line of the import."""
+    wdl.write_text(MAIN.replace("greet.wdl", "gret.wdl"))
+    assert "hello.wdl (line 2" in refused(wdl, "name=Ada")
 
 
 def test_a_missing_source_is_refused_with_the_nearest_name(wdl: Path) -> None:
