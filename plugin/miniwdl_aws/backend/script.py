@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from miniwdl_aws.backend.files import AttemptFiles
 from miniwdl_aws.errors import InvalidInputError
 
-DRAIN_SECONDS = 10
+DRAIN_SECONDS = 5
 """How long output is read after the command has ended and others still hold it open."""
 
 SETTLE_SECONDS = 90
@@ -135,8 +135,10 @@ if [ -n "$_mw_pipes" ]; then
     kill -KILL "$_mw_out" "$_mw_err"
   ) >/dev/null 2>&1 &
   _mw_guard=$!
-  _mw_await "$_mw_out"
-  _mw_await "$_mw_err"
+  {{
+    _mw_await "$_mw_out"
+    _mw_await "$_mw_err"
+  }} 2>/dev/null
   kill -TERM "$_mw_guard" 2>/dev/null
   rm -rf "$_mw_pipes"
 else
