@@ -55,12 +55,19 @@ class LogReader:
         self._pacer = pacer or log_pacer()
         self._group = group
 
-    def page(self, stream: str, token: str | None = None) -> LogPage:
+    def page(self, stream: str, token: str | None = None, *, since: int | None = None) -> LogPage:
         """Read the lines after ``token``, or from the beginning.
 
         A stream that does not exist yet, as before a job's first line, is an empty page.
+
+        Args:
+            stream: the log stream.
+            token: where an earlier page ended.
+            since: milliseconds since the epoch; earlier lines are left out.
         """
         arguments: dict[str, Any] = {"nextToken": token} if token else {}
+        if since is not None:
+            arguments["startTime"] = since
         return self._get(stream, startFromHead=True, **arguments)
 
     def follow(self, stream: str, token: str | None = None) -> Iterator[LogPage]:

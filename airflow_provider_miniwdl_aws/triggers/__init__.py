@@ -1,0 +1,1 @@
+"""Triggers of the provider; imported by the triggerer, and by workers that defer."""
