@@ -1,0 +1,174 @@
+"""``miniwdl-aws-local``: AWS on loopback, from a shell."""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from miniwdl_aws.local import LocalAws, LocalAwsError, LocalAwsSettings
+
+_DESCRIPTION = """\
+Serve S3, EFS, CloudWatch Logs, STS, IAM, ECR and Batch on loopback, and run Batch jobs for real.
+
+Prints the environment that makes programs use it, then runs until SIGINT or SIGTERM:
+
+  miniwdl-aws-local --root ~/aws >aws.env &     # later: source aws.env
+  miniwdl-aws-local run -- COMMAND ...          # only while COMMAND runs
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="miniwdl-aws-local",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = LocalAwsSettings()
+    parser.add_argument("--host", default=default.host, help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=default.port, help="port (0: a free one)")
+    parser.add_argument(
+        "--root", type=Path, help="state directory, kept; default: a temporary one, removed"
+    )
+    parser.add_argument("--region", default=default.region, help="AWS region (%(default)s)")
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="allow a --host that other machines reach: they can then run commands here",
+    )
+    parser.add_argument(
+        "--isolation",
+        choices=("auto", "namespace", "none"),
+        default=default.isolation,
+        help="how jobs are kept apart (%(default)s)",
+    )
+    parser.add_argument(
+        "--mount-path",
+        default=default.mount_path,
+        help="where jobs mount the file system; counts only without namespaces (%(default)s)",
+    )
+    _add_pacing(parser, default)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--shell", action="store_true", help="print `export` lines (default)")
+    form.add_argument("--json", action="store_true", help="print one line of JSON")
+    commands = parser.add_subparsers(dest="subcommand", metavar="run")
+    run = commands.add_parser("run", help="run a command with the local AWS, then stop")
+    run.add_argument("command", nargs="+", help="the command, after --")
+    return parser
+
+
+def _add_pacing(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> None:
+    parser.add_argument(
+        "--latency-ms", type=float, default=default.latency_ms, help="time a Batch call takes"
+    )
+    parser.add_argument("--rate", type=float, help="calls a second each Batch operation takes")
+    parser.add_argument("--burst", type=float, help="calls at once (default: as --rate)")
+    parser.add_argument(
+        "--start-delay",
+        type=float,
+        default=default.start_delay_seconds,
+        metavar="SECONDS",
+        help="from RUNNABLE to RUNNING",
+    )
+    parser.add_argument(
+        "--stop-timeout",
+        type=float,
+        default=default.stop_timeout_seconds,
+        metavar="SECONDS",
+        help="from SIGTERM to SIGKILL (%(default)s)",
+    )
+    parser.add_argument(
+        "--max-vcpus",
+        type=int,
+        default=default.max_vcpus,
+        help="size of each compute environment (%(default)s)",
+    )
+
+
+def _settings(arguments: argparse.Namespace) -> LocalAwsSettings:
+    return LocalAwsSettings(
+        host=arguments.host,
+        port=arguments.port,
+        root=arguments.root,
+        allow_remote=arguments.allow_remote,
+        region=arguments.region,
+        mount_path=arguments.mount_path,
+        isolation=arguments.isolation,
+        latency_ms=arguments.latency_ms,
+        rate=arguments.rate,
+        burst=arguments.burst,
+        start_delay_seconds=arguments.start_delay,
+        stop_timeout_seconds=arguments.stop_timeout,
+        max_vcpus=arguments.max_vcpus,
+    )
+
+
+def _note(text: str) -> None:
+    print(f"miniwdl-aws-local: {text}", file=sys.stderr, flush=True)
+
+
+def _introduce(aws: LocalAws) -> None:
+    _note(f"listening on {aws.endpoint_url}, state in {aws.root}")
+    _note(f"jobs run in {aws.isolation}; file system {aws.file_system_id} is {aws.efs_dir}")
+
+
+def _print_environment(aws: LocalAws, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(aws.environment), flush=True)
+        return
+    for name, value in aws.environment.items():
+        print(f"export {name}={shlex.quote(value)}")
+    sys.stdout.flush()
+
+
+def _serve(aws: LocalAws, *, as_json: bool) -> int:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with aws:
+        _introduce(aws)
+        _print_environment(aws, as_json=as_json)
+        ended.wait()
+        _note("stopping")
+    return 0
+
+
+def _run(aws: LocalAws, command: Sequence[str]) -> int:
+    with aws:
+        _introduce(aws)
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the caller's own command
+                command, env={**os.environ, **aws.environment}
+            )
+        except OSError as error:
+            _note(f"cannot run {command[0]}: {error}")
+            return 127
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda received, _: process.send_signal(received))
+        code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: the arguments; None for the program's own.
+
+    Returns:
+        The exit code: that of the command after ``run``, else 0, or 1 when it cannot start.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        aws = LocalAws(_settings(arguments))
+        if arguments.subcommand == "run":
+            return _run(aws, arguments.command)
+        return _serve(aws, as_json=arguments.json)
+    except LocalAwsError as error:
+        _note(str(error))
+        return error.process_exit_code

@@ -1,0 +1,7 @@
+"""AWS on loopback, with Batch jobs that really run: the extra ``[local]``."""
+
+from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.server import LocalAws
+from miniwdl_aws.local.settings import LocalAwsSettings
+
+__all__ = ["LocalAws", "LocalAwsError", "LocalAwsSettings"]

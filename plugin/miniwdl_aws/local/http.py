@@ -1,0 +1,86 @@
+"""The HTTP server: waitress, in a thread of its own, stopped from outside."""
+
+import socket
+import threading
+from typing import Any
+
+import waitress.server  # type: ignore[import-untyped]
+import waitress.wasyncore  # type: ignore[import-untyped]
+
+from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.front import Wsgi
+
+_CONNECTIONS = 4096
+_KEEP_ALIVE_SECONDS = 600
+_MAX_BODY_BYTES = 5 * 1024**4
+"""S3's largest object (Amazon S3 user guide, "Uploading objects")."""
+
+
+class HttpServer:
+    """Serves a WSGI application over HTTP/1.1 with connections that stay open.
+
+    It listens from construction on, so that its port is known, and serves from ``start``.
+
+    Args:
+        host: the address to listen on.
+        port: the TCP port, 0 for a free one.
+
+    Raises:
+        LocalAwsError: the address cannot be had.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._host = host
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((host, port))
+        except OSError as error:
+            self._socket.close()
+            raise LocalAwsError(
+                f"cannot listen on {host} port {port}: {error}; choose another --port, or 0 for a "
+                "free one"
+            ) from error
+        self._server: Any = None
+        self._thread: threading.Thread | None = None
+        self._connections: dict[int, Any] = {}
+
+    @property
+    def url(self) -> str:
+        """The address of ``/``, without the slash."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._socket.getsockname()[1]}"
+
+    def start(self, application: Wsgi, threads: int) -> None:
+        """Begin to serve.
+
+        Args:
+            application: answers the requests.
+            threads: how many requests are answered at once.
+        """
+        self._server = waitress.server.create_server(
+            application,
+            map=self._connections,
+            sockets=[self._socket],
+            threads=threads,
+            connection_limit=_CONNECTIONS,
+            channel_timeout=_KEEP_ALIVE_SECONDS,
+            asyncore_use_poll=True,
+            ident="miniwdl-aws-local",
+            max_request_body_size=_MAX_BODY_BYTES,
+            clear_untrusted_proxy_headers=True,
+        )
+        self._thread = threading.Thread(target=self._server.run, name="local-aws-http", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop to serve and close all connections."""
+        if self._thread is not None:
+            self._server.trigger.pull_trigger(self._close_connections)
+            self._thread.join()
+            self._server.task_dispatcher.shutdown()
+        self._socket.close()
+
+    def _close_connections(self) -> None:
+        waitress.wasyncore.close_all(self._connections, ignore_all=True)

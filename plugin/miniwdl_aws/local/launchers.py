@@ -1,0 +1,327 @@
+"""Two ways to start a job's process: in namespaces of its own, or as a plain process."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from miniwdl_aws.local import spawner
+from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.settings import Isolation
+
+POLL_SECONDS = 0.02
+_STARTS_UNDER_WAY = 8
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A directory that a job sees at another path.
+
+    Attributes:
+        source: the directory on this machine.
+        target: its absolute path in the job.
+        read_only: whether the job may not write there.
+    """
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSpec:
+    """All that is needed to start a job's process.
+
+    Attributes:
+        task_id: its id, unique among all.
+        argv: the command and its arguments.
+        env: its whole environment.
+        cwd: its working directory.
+        mounts: what it sees where.
+        ulimits: resource limits, as in container properties.
+        user: the numbers of its user and group; None for the caller's.
+        init: whether an init process stands before it.
+    """
+
+    task_id: str
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    mounts: tuple[Mount, ...] = ()
+    ulimits: tuple[dict[str, Any], ...] = ()
+    user: tuple[int, int] | None = None
+    init: bool = False
+
+
+class ProcessEvents(Protocol):
+    """Is told what becomes of processes, in the event loop's thread."""
+
+    def started(self, task_id: str) -> None:
+        """The process runs."""
+
+    def failed(self, task_id: str, stage: str, error: str) -> None:
+        """There is no process; ``stage`` is one of ``StartError``'s."""
+
+    def exited(self, task_id: str, exit_code: int) -> None:
+        """The process ended, and all that it left."""
+
+
+class Launcher(Protocol):
+    """Starts processes.
+
+    1. ``start`` takes over ``output``, which becomes standard output and error, and closes it.
+    2. Every ``start`` is answered by one ``started`` or ``failed``, every ``started`` by one ``exited``.
+    3. ``kill`` of a process that has ended does nothing.
+    4. ``close`` leaves no process behind.
+    """
+
+    @property
+    def isolation(self) -> str:
+        """Say in a few words what separates the jobs from this machine."""
+
+    def start(self, spec: ProcessSpec, output: int) -> None:
+        """Start a process."""
+
+    def kill(self, task_id: str, number: int) -> None:
+        """Send a signal to a process."""
+
+    def close(self) -> None:
+        """End all processes."""
+
+
+class NamespaceLauncher:
+    """Starts each process in its own mount and PID namespace, through the spawner.
+
+    Args:
+        loop: the event loop to receive events in.
+        events: is told what becomes of the processes.
+        staging: an empty directory that mounts may be built on.
+
+    Raises:
+        LocalAwsError: namespaces are not to be had here.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, events: ProcessEvents, staging: Path
+    ) -> None:
+        self._loop = loop
+        self._events = events
+        self._staging = str(staging)
+        self._waiting: deque[tuple[ProcessSpec, int]] = deque()
+        self._under_way = 0
+        self._control, theirs = _socket_pair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own file
+                [sys.executable, "-I", "-S", spawner.__file__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        hello = json.loads(self._control.recv(spawner.MESSAGE_BYTES) or b'{"event": "refused"}')
+        if hello["event"] != "ready":
+            self._end()
+            raise LocalAwsError(
+                f"namespaces are not to be had here: {hello.get('error', 'the spawner ended')}"
+            )
+        self._user_namespace = bool(hello["user_namespace"])
+        loop.call_soon_threadsafe(loop.add_reader, self._control, self._receive)
+
+    @property
+    def isolation(self) -> str:
+        """Say in a few words what separates the jobs from this machine."""
+        kinds = "user, mount and PID" if self._user_namespace else "mount and PID"
+        return f"{kinds} namespaces"
+
+    def start(self, spec: ProcessSpec, output: int) -> None:
+        """Start a process; few starts are under way at once, so that the socket never blocks."""
+        self._waiting.append((spec, output))
+        self._send_waiting()
+
+    def kill(self, task_id: str, number: int) -> None:
+        """Send a signal to a process."""
+        message = {"op": "kill", "id": task_id, "signal": number}
+        with contextlib.suppress(OSError):
+            self._control.send(json.dumps(message).encode())
+
+    def close(self) -> None:
+        """End all processes and wait for the spawner."""
+        for _, output in self._waiting:
+            os.close(output)
+        self._waiting.clear()
+        self._loop.remove_reader(self._control)
+        self._end()
+
+    def _end(self) -> None:
+        self._control.close()
+        self._process.wait()
+
+    def _send_waiting(self) -> None:
+        while self._waiting and self._under_way < _STARTS_UNDER_WAY:
+            spec, output = self._waiting.popleft()
+            message = {"op": "start", "id": spec.task_id, "staging": self._staging, **asdict(spec)}
+            try:
+                socket.send_fds(self._control, [json.dumps(message).encode()], [output])
+            except OSError as error:
+                self._events.failed(spec.task_id, "exec", str(error))
+                continue
+            finally:
+                os.close(output)
+            self._under_way += 1
+
+    def _receive(self) -> None:
+        message = self._control.recv(spawner.MESSAGE_BYTES)
+        if not message:  # the spawner died: the kernel killed all jobs with it
+            self._loop.remove_reader(self._control)
+            return
+        event = json.loads(message)
+        if event["event"] == "exited":
+            self._events.exited(event["id"], event["exit_code"])
+            return
+        self._under_way -= 1
+        self._send_waiting()
+        if event["event"] == "started":
+            self._events.started(event["id"])
+        else:
+            self._events.failed(event["id"], event["stage"], event["error"])
+
+
+class PlainLauncher:
+    """Starts each process as a leader of its own session on this machine.
+
+    Nothing is mounted: the container path of a mount point must be the directory itself.
+
+    Args:
+        loop: the event loop to receive events in.
+        events: is told what becomes of the processes.
+    """
+
+    isolation = "no namespaces: jobs are plain processes and see this machine's files"
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, events: ProcessEvents) -> None:
+        self._loop = loop
+        self._events = events
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, spec: ProcessSpec, output: int) -> None:
+        """Start a process."""
+        try:
+            stage, process = "exec", None
+            for mount in spec.mounts:
+                _check_same(mount)
+            process = self._spawn(spec, output)
+        except spawner.StartError as error:
+            stage, problem = error.stage, error.problem
+        except (OSError, subprocess.SubprocessError) as error:
+            problem = str(error)
+        finally:
+            os.close(output)
+        if process is None:
+            self._events.failed(spec.task_id, stage, problem)
+            return
+        self._running[spec.task_id] = process
+        self._events.started(spec.task_id)
+        if self._timer is None:
+            self._timer = self._loop.call_later(POLL_SECONDS, self._poll)
+
+    def kill(self, task_id: str, number: int) -> None:
+        """Send a signal to a process, or SIGKILL to all of its session."""
+        process = self._running.get(task_id)
+        if process is None:
+            return
+        if number == signal.SIGKILL:
+            _kill_group(process.pid)
+        else:
+            process.send_signal(number)
+
+    def close(self) -> None:
+        """End all processes."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for process in self._running.values():
+            _kill_group(process.pid)
+            process.wait()
+        self._running.clear()
+
+    def _spawn(self, spec: ProcessSpec, output: int) -> subprocess.Popen[bytes]:
+        user, group = spec.user or (None, None)
+        return subprocess.Popen(  # noqa: S603 - the job's own command
+            spec.argv,
+            executable=_find(spec.argv[0], spec.env.get("PATH", "")),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=spec.env,
+            cwd=spec.cwd,
+            user=user,
+            group=group,
+            start_new_session=True,
+        )
+
+    def _poll(self) -> None:
+        for task_id, process in list(self._running.items()):
+            code = process.poll()
+            if code is not None:
+                _kill_group(process.pid)
+                del self._running[task_id]
+                self._events.exited(task_id, code if code >= 0 else 128 - code)
+        self._timer = self._loop.call_later(POLL_SECONDS, self._poll) if self._running else None
+
+
+def _socket_pair() -> tuple[socket.socket, socket.socket]:
+    if not sys.platform.startswith("linux"):
+        raise LocalAwsError(f"namespaces are not to be had here: {sys.platform} has none")
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def _check_same(mount: Mount) -> None:
+    if Path(mount.source).resolve() != Path(mount.target).resolve():
+        raise spawner.StartError(
+            "mount",
+            f"without namespaces the container path {mount.target} must be the directory "
+            f"{mount.source}; set --mount-path to the path that jobs mount",
+        )
+
+
+def _find(command: str, path: str) -> str:
+    if "/" in command:
+        return command
+    for directory in path.split(os.pathsep):
+        candidate = Path(directory) / command
+        if os.access(candidate, os.X_OK):
+            return str(candidate)
+    raise FileNotFoundError(2, "No such file or directory", command)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def make_launcher(
+    isolation: Isolation,
+    loop: asyncio.AbstractEventLoop,
+    events: ProcessEvents,
+    staging: Path,
+) -> Launcher:
+    """Return the launcher that was asked for, or with ``auto`` the best that works here.
+
+    Raises:
+        LocalAwsError: namespaces were asked for and are not to be had.
+    """
+    if isolation == "none":
+        return PlainLauncher(loop, events)
+    try:
+        return NamespaceLauncher(loop, events, staging)
+    except LocalAwsError:
+        if isolation == "namespace":
+            raise
+        return PlainLauncher(loop, events)

@@ -1,0 +1,327 @@
+"""Moves jobs through their lifecycle."""
+
+import shutil
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from miniwdl_aws.local.arns import Arns
+from miniwdl_aws.local.executor import TaskEvents
+from miniwdl_aws.local.jobs import Attempt, Job, JobStore, retries
+from miniwdl_aws.local.launchers import ProcessSpec
+from miniwdl_aws.local.moto_services import VolumeError
+from miniwdl_aws.local.queues import JobQueue, Queues
+from miniwdl_aws.local.tasks import TaskBuilder, UserError
+
+CONTAINER_EXITED = "Essential container in task exited"
+START_FAILED = "Task failed to start"
+TIMED_OUT = "Job attempt duration exceeded timeout"
+DEPENDENCY_FAILED = "Dependent Job failed"
+TOO_LARGE = (
+    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot "
+    "meet the CPU requirement of the job."
+)
+_NOT_FOUND_EXIT_CODE = 127
+_NOT_EXECUTABLE_EXIT_CODE = 126
+
+
+class Timer(Protocol):
+    """A call that will come."""
+
+    def cancel(self) -> None:
+        """Let it not come."""
+
+
+class TaskRunner(Protocol):
+    """Runs attempts in one thread; see ``Executor``."""
+
+    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function in that thread."""
+
+    def call_later(self, seconds: float, function: Callable[..., object], *arguments: Any) -> Timer:
+        """Call a function in that thread after a time."""
+
+    def scratch_directory(self, task_id: str) -> Path:
+        """Make the working directory of an attempt."""
+
+    def start(self, spec: ProcessSpec, stream: str, events: TaskEvents) -> None:
+        """Start an attempt."""
+
+    def stop(self, task_id: str) -> None:
+        """Stop an attempt."""
+
+
+def milliseconds() -> int:
+    """Return the time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Scheduler:
+    """Moves jobs through their lifecycle.
+
+    Statuses change in the runner's thread, except that a job which has not started is cancelled at
+    once; all under one lock, which readers of jobs take too.
+
+    Args:
+        store: all jobs.
+        queues: all job queues.
+        runner: runs the attempts.
+        builder: makes an attempt's process.
+        arns: makes the ARNs of tasks.
+        start_delay_seconds: from RUNNABLE to RUNNING.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        queues: Queues,
+        runner: TaskRunner,
+        builder: TaskBuilder,
+        arns: Arns,
+        start_delay_seconds: float,
+    ) -> None:
+        self.lock = threading.RLock()
+        self._store = store
+        self._queues = queues
+        self._runner = runner
+        self._builder = builder
+        self._arns = arns
+        self._start_delay_seconds = start_delay_seconds
+        self._dependents: dict[str, list[Job]] = defaultdict(list)
+        self._missing: dict[str, int] = {}
+
+    def submit(self, job: Job) -> None:
+        """Take in a job."""
+        with self.lock:
+            self._store.add(job)
+        self._runner.call_soon(self._admit, job)
+
+    def cancel(self, job: Job, reason: str) -> None:
+        """Cancel a job that has not reached STARTING; do nothing to another."""
+        with self.lock:
+            if job.status in {"SUBMITTED", "PENDING", "RUNNABLE"}:
+                job.is_cancelled = True
+                self._end(job, "FAILED", reason)
+        self.reschedule()
+
+    def terminate(self, job: Job, reason: str) -> None:
+        """End a job, whatever it does."""
+        with self.lock:
+            if job.ended:
+                return
+            if job.status not in {"STARTING", "RUNNING"}:
+                job.is_cancelled = True
+            job.is_terminated = True
+            job.touch()
+            if job.stop_reason is None:
+                job.stop_reason = reason
+            if job.is_cancelled:
+                self._end(job, "FAILED", reason)
+        self._runner.call_soon(self._stop, job)
+        self.reschedule()
+
+    def reschedule(self) -> None:
+        """Look again which jobs can start, after queues or compute environments changed."""
+        self._runner.call_soon(self._schedule)
+
+    def _admit(self, job: Job) -> None:
+        with self.lock:
+            if job.ended:
+                return
+            self._store.move(job, "PENDING")
+            dependencies = [self._store.get(each["jobId"]) for each in job.request["dependsOn"]]
+            waiting = {each.job_id for each in dependencies if each and not each.ended}
+            if any(each and each.status == "FAILED" for each in dependencies):
+                self._end(job, "FAILED", DEPENDENCY_FAILED)
+                return
+            for job_id in waiting:
+                self._dependents[job_id].append(job)
+            self._missing[job.job_id] = len(waiting)
+            if not waiting:
+                self._make_runnable(job)
+
+    def _make_runnable(self, job: Job) -> None:
+        self._missing.pop(job.job_id, None)
+        self._store.move(job, "RUNNABLE")
+        job.queue.runnable.append(job)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        with self.lock:
+            for queue in self._queues.by_priority():
+                while queue.runnable and self._place(queue, queue.runnable[0]):
+                    queue.runnable.popleft()
+
+    def _place(self, queue: JobQueue, job: Job) -> bool:
+        """Give the first job of a queue its vCPUs; return whether it no longer waits."""
+        if job.status != "RUNNABLE":  # cancelled while it waited
+            return True
+        fitting = (each for each in queue.environments if each.fits(job.vcpus))
+        environment = next(fitting, None)
+        if environment is None:
+            largest = max(each.resources["maxvCpus"] for each in queue.environments)
+            if job.vcpus > largest and job.status_reason is None:
+                job.status_reason = TOO_LARGE
+                job.touch()
+            return False
+        environment.used_vcpus += job.vcpus
+        job.environment = environment
+        self._store.move(job, "STARTING")
+        task_id = uuid.uuid4().hex
+        job.attempt = Attempt(task_id, self._arns.task(task_id))
+        job.timed_out = False
+        job.touch()
+        self._runner.call_later(self._start_delay_seconds, self._launch, job)
+        return True
+
+    def _launch(self, job: Job) -> None:
+        run = _Run(self, job)
+        with self.lock:
+            attempt = run.attempt
+            if job.stop_reason is not None:
+                self.end_attempt(job, None, job.stop_reason)
+                return
+            scratch = self._runner.scratch_directory(attempt.task_id)
+            try:
+                spec = self._builder.build(job, attempt.task_id, scratch)
+            except (VolumeError, UserError) as error:
+                shutil.rmtree(scratch, ignore_errors=True)
+                stage = "mount" if isinstance(error, VolumeError) else "user"
+                run.task_failed(stage, str(error))
+            else:
+                stream = f"{job.definition.name}/default/{attempt.task_id}"
+                self._runner.start(spec, stream, run)
+
+    def start_attempt(self, job: Job) -> None:
+        """Note that a job's process runs."""
+        with self.lock:
+            attempt = _attempt(job)
+            attempt.log_stream = f"{job.definition.name}/default/{attempt.task_id}"
+            attempt.started_at = self._store.move(job, "RUNNING")
+            job.touch()
+            stop = job.stop_reason is not None
+        if stop:
+            self._stop(job)
+
+    def _stop(self, job: Job) -> None:
+        if job.status == "RUNNING" and job.attempt is not None:
+            self._runner.stop(job.attempt.task_id)
+
+    def timeout(self, job: Job) -> None:
+        """Stop an attempt that takes too long."""
+        with self.lock:
+            job.timed_out = True
+        self._stop(job)
+
+    def end_attempt(
+        self, job: Job, exit_code: int | None, status_reason: str, reason: str | None = None
+    ) -> None:
+        """Note how a job's attempt ended, and what becomes of the job."""
+        with self.lock:
+            attempt = _attempt(job)
+            attempt.exit_code, attempt.reason = exit_code, reason
+            attempt.status_reason = self._why(job, status_reason)
+            attempt.stopped_at = milliseconds()
+            job.attempts.append(attempt)
+            if job.environment is not None:
+                job.environment.used_vcpus -= job.vcpus
+                job.environment = None
+            self._conclude(job, attempt)
+            self._schedule()
+
+    def _why(self, job: Job, status_reason: str) -> str:
+        if job.stop_reason is not None:
+            return job.stop_reason
+        return TIMED_OUT if job.timed_out else status_reason
+
+    def _conclude(self, job: Job, attempt: Attempt) -> None:
+        stopped = job.stop_reason is not None or job.timed_out
+        if attempt.exit_code == 0 and not stopped:
+            self._end(job, "SUCCEEDED", attempt.status_reason)
+        elif not stopped and retries(job.request["retryStrategy"], len(job.attempts), attempt):
+            self._make_runnable(job)
+        else:
+            self._end(job, "FAILED", attempt.status_reason)
+
+    def _end(self, job: Job, status: str, reason: str | None) -> None:
+        self._missing.pop(job.job_id, None)
+        self._store.move(job, status, reason)
+        for dependent in self._dependents.pop(job.job_id, []):
+            self._runner.call_soon(self._resolve, dependent, status)
+
+    def _resolve(self, dependent: Job, status: str) -> None:
+        with self.lock:
+            if dependent.status != "PENDING":
+                return
+            if status == "FAILED":
+                self._end(dependent, "FAILED", DEPENDENCY_FAILED)
+                return
+            self._missing[dependent.job_id] -= 1
+            if self._missing[dependent.job_id] == 0:
+                self._make_runnable(dependent)
+
+
+class _Run:
+    """Passes the events of one attempt on to the scheduler."""
+
+    def __init__(self, scheduler: Scheduler, job: Job) -> None:
+        self._scheduler = scheduler
+        self._job = job
+        self._timer: Timer | None = None
+        self.attempt = _attempt(job)
+
+    def task_started(self) -> None:
+        self._scheduler.start_attempt(self._job)
+        timeout = (self._job.request.get("timeout") or {}).get("attemptDurationSeconds")
+        if timeout is not None:
+            self._timer = self._scheduler._runner.call_later(  # noqa: SLF001 - a part of the scheduler
+                timeout, self._scheduler.timeout, self._job
+            )
+
+    def task_failed(self, stage: str, error: str) -> None:
+        exit_code, reason = start_failure(stage, error, self._job.container["command"][0])
+        self._scheduler.end_attempt(self._job, exit_code, START_FAILED, reason)
+
+    def task_exited(self, exit_code: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._scheduler.end_attempt(self._job, exit_code, CONTAINER_EXITED)
+
+
+def _attempt(job: Job) -> Attempt:
+    if job.attempt is None:
+        raise ValueError(f"job {job.job_id} has no attempt")
+    return job.attempt
+
+
+def start_failure(stage: str, error: str, command: str) -> tuple[int | None, str]:
+    """Say why a container did not start, as ECS does.
+
+    Args:
+        stage: one of ``StartError``'s.
+        error: what the system said.
+        command: the first word of the job's command.
+
+    Returns:
+        The container's exit code, if there is one, and its reason.
+    """
+    if stage == "mount":
+        return None, (
+            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS "
+            f"volumes: {error}"
+        )
+    if stage != "exec":
+        return None, f"CannotStartContainerError: Error response from daemon: {error}"
+    missing = "Errno 2]" in error
+    problem = "executable file not found in $PATH" if missing else error
+    code = _NOT_FOUND_EXIT_CODE if missing else _NOT_EXECUTABLE_EXIT_CODE
+    return code, (
+        "CannotStartContainerError: Error response from daemon: failed to create task for "
+        "container: OCI runtime create failed: unable to start container process: exec: "
+        f'"{command}": {problem}'
+    )

@@ -1,0 +1,245 @@
+"""The local AWS as one object: start it, use its environment, stop it."""
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from miniwdl_aws.local.api import BatchApi
+from miniwdl_aws.local.arns import Arns
+from miniwdl_aws.local.definitions import Definitions
+from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.executor import Executor
+from miniwdl_aws.local.front import Front
+from miniwdl_aws.local.http import HttpServer
+from miniwdl_aws.local.jobs import JobStore
+from miniwdl_aws.local.moto_services import (
+    FileSystems,
+    LogStore,
+    application,
+    ensure_bucket,
+    ensure_role,
+)
+from miniwdl_aws.local.pacing import Pacer
+from miniwdl_aws.local.queues import Queues
+from miniwdl_aws.local.scheduler import Scheduler, milliseconds
+from miniwdl_aws.local.settings import (
+    BUCKET,
+    FALLBACK_QUEUE,
+    TASK_QUEUE,
+    WORKFLOW_QUEUE,
+    LocalAwsSettings,
+)
+from miniwdl_aws.local.tasks import TaskBuilder
+
+ACCESS_POINT_PATH = "/miniwdl"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALAWS00000000", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+class LocalAws:
+    """AWS on loopback: S3, EFS, CloudWatch Logs, STS, IAM, ECR and more from moto, Batch from us.
+
+    Use it as a context manager, or call ``start`` and ``stop``. All that moto keeps (buckets, logs)
+    belongs to the process and is shared by all local AWSs in it; Batch and its jobs are not.
+
+    Example::
+
+        with LocalAws(LocalAwsSettings()) as aws:
+            batch = boto3.client("batch", endpoint_url=aws.endpoint_url, region_name=aws.region)
+
+    Args:
+        settings: how to set it up; None for the defaults.
+    """
+
+    def __init__(self, settings: LocalAwsSettings | None = None) -> None:
+        self.settings = settings or LocalAwsSettings()
+        self.region = self.settings.region
+        self.bucket = BUCKET
+        self.endpoint_url = ""
+        self.file_system_id = ""
+        self.access_point_id = ""
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def efs_dir(self) -> Path:
+        """The directory of this machine that is the access point's root."""
+        if self._by_path:
+            return Path(self.settings.mount_path)
+        return self.root / "efs" / "default" / ACCESS_POINT_PATH.lstrip("/")
+
+    @property
+    def isolation(self) -> str:
+        """What separates jobs from this machine, in a few words."""
+        return self._executor.isolation
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that make a program use this local AWS."""
+        return {
+            **self._job_environment(),
+            "MINIWDL__AWS__WORKFLOW_QUEUE": WORKFLOW_QUEUE,
+            "MINIWDL_AWS_LOCAL_BUCKET": self.bucket,
+            "MINIWDL_AWS_LOCAL_EFS_DIR": str(self.efs_dir),
+            "MINIWDL_AWS_LOCAL_FSAP": self.access_point_id,
+        }
+
+    def start(self) -> None:
+        """Start to listen, with its queues, file system, bucket, role and log group made.
+
+        Raises:
+            LocalAwsError: the address is taken, or the isolation asked for is not to be had.
+        """
+        with contextlib.ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+
+    def stop(self) -> None:
+        """Stop listening and end all jobs; remove the state directory if it was temporary."""
+        self._stack.close()
+
+    def counters(self) -> dict[str, Any]:
+        """Return how often each operation was called and refused for its rate."""
+        return self._pacer.counters()
+
+    def job_history(self, job_id: str) -> list[tuple[str, int]] | None:
+        """Return every status that a job had and its time in milliseconds since 1970."""
+        with self._scheduler.lock:
+            job = self._store.get(job_id)
+            return list(job.history) if job else None
+
+    @property
+    def _by_path(self) -> bool:
+        """Whether jobs find the file system at its own path."""
+        return self._executor.isolation.startswith("no ")
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        self.root = self._make_root(stack)
+        arns = Arns(self.region)
+        self._pacer = Pacer(
+            latency_seconds=self.settings.latency_ms / 1000,
+            rate=self.settings.rate,
+            burst=self.settings.burst,
+        )
+        self._store = JobStore(milliseconds)
+        self._executor = Executor(
+            scratch=self.root / "scratch",
+            logs=LogStore(self.region),
+            isolation=self.settings.isolation,
+            stop_timeout_seconds=self.settings.stop_timeout_seconds,
+            clock=milliseconds,
+        )
+        stack.callback(self._executor.close)
+        file_systems = self._make_file_system(stack)
+        queues = Queues(arns)
+        server = HttpServer(self.settings.host, self.settings.port)
+        stack.callback(server.close)
+        self.endpoint_url = server.url
+        self._scheduler = Scheduler(
+            store=self._store,
+            queues=queues,
+            runner=self._executor,
+            builder=TaskBuilder(file_systems, self._job_environment()),
+            arns=arns,
+            start_delay_seconds=self.settings.start_delay_seconds,
+        )
+        self._make_resources(queues, arns)
+        api = BatchApi(
+            arns=arns,
+            queues=queues,
+            definitions=Definitions(arns),
+            store=self._store,
+            scheduler=self._scheduler,
+        )
+        front = Front(api=api, pacer=self._pacer, others=application(), control=self._control)
+        server.start(front, self.settings.server_threads)
+
+    def _job_environment(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            **CREDENTIALS,
+        }
+
+    def _make_root(self, stack: contextlib.ExitStack) -> Path:
+        if self.settings.root is not None:
+            self.settings.root.mkdir(parents=True, exist_ok=True)
+            return self.settings.root.resolve()
+        root = Path(tempfile.mkdtemp(prefix="miniwdl-aws-local-"))
+        root.chmod(0o755)  # jobs of other users need to pass
+        stack.callback(shutil.rmtree, root, ignore_errors=True)
+        return root
+
+    def _make_file_system(self, stack: contextlib.ExitStack) -> FileSystems:
+        systems = FileSystems(self.region, self.root / "efs")
+        base, path = self.root / "efs" / "default", ACCESS_POINT_PATH
+        if self._by_path:
+            base, path = Path(self.settings.mount_path), "/"
+        try:
+            self.efs_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LocalAwsError(
+                f"the directory {self.efs_dir} for the file system cannot be made: {error}; without "
+                "namespaces it must be the path at which jobs mount it. Choose another with "
+                "--mount-path (mount_path)"
+            ) from error
+        self.file_system_id, self.access_point_id = systems.create(base, path)
+        stack.callback(systems.delete, self.file_system_id, self.access_point_id)
+        return systems
+
+    def _make_resources(self, queues: Queues, arns: Arns) -> None:
+        ensure_bucket(self.region)
+        role = ensure_role()
+        for name, kind in (("miniwdl-fargate", "FARGATE"), ("miniwdl-ec2", "EC2")):
+            queues.create_environment(
+                {
+                    "computeEnvironmentName": name,
+                    "type": "MANAGED",
+                    "computeResources": {"type": kind, "maxvCpus": self.settings.max_vcpus},
+                }
+            )
+        tags = {
+            "DefaultTaskQueue": arns.batch("job-queue", TASK_QUEUE),
+            "DefaultTaskQueueFallback": arns.batch("job-queue", FALLBACK_QUEUE),
+            "DefaultFsap": self.access_point_id,
+            "WorkflowEngineRoleArn": role,
+        }
+        for name, environment, own_tags in (
+            (WORKFLOW_QUEUE, "miniwdl-fargate", tags),
+            (TASK_QUEUE, "miniwdl-ec2", {}),
+            (FALLBACK_QUEUE, "miniwdl-ec2", {}),
+        ):
+            queues.create_queue(
+                {
+                    "jobQueueName": name,
+                    "priority": 1,
+                    "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": environment}],
+                    "tags": own_tags,
+                }
+            )
+
+    def _control(self, path: str, method: str) -> Any:
+        """Answer a control call: GET counters, POST counters/reset, GET jobs/<id>/history."""
+        if (path, method) == ("counters", "GET"):
+            return self.counters()
+        if (path, method) == ("counters/reset", "POST"):
+            self._pacer.reset()
+            return {}
+        kind, _, rest = path.partition("/")
+        if kind == "jobs" and method == "GET" and rest.endswith("/history"):
+            return self.job_history(rest.removesuffix("/history"))
+        return None
