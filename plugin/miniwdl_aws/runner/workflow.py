@@ -83,10 +83,10 @@ def failed_to_begin(exc: MiniwdlAwsError) -> Outcome:
 def _begin(options: RunOptions, clients: AwsClients) -> tuple[Path, list[str]]:
     """Fetch what is to be run, and make its run directory."""
     refuse_root(options)
-    bundle, arguments = bundles.fetch(options.bundle, options.arguments, clients)
-    uri = _replaced_uri(options, arguments)
-    run_dir = provision(options, bundles.workflow_name(bundle, uri, options.parsed.task))
-    return run_dir, bundles.lay_out(bundle, arguments, run_dir)
+    bundle = bundles.fetch(options.bundle, clients)
+    name = bundles.workflow_name(bundle, options.parsed.uri, options.parsed.task)
+    run_dir = provision(options, name)
+    return run_dir, bundles.lay_out(bundle, options.arguments, run_dir)
 
 
 def _publish_error(options: RunOptions, clients: AwsClients, exc: MiniwdlAwsError) -> None:
@@ -99,12 +99,6 @@ def _publish_error(options: RunOptions, clients: AwsClients, exc: MiniwdlAwsErro
         write_object(clients, bucket, f"{prefix}error.json", json.dumps(content, indent=2).encode())
     except AwsError as failure:
         _log.warning("error.json was not published: %s", failure)
-
-
-def _replaced_uri(options: RunOptions, arguments: Sequence[str]) -> str:
-    """Give the WDL source as the arguments name it now."""
-    place = list(options.arguments).index(options.parsed.uri)
-    return arguments[place]
 
 
 def _command(arguments: Sequence[str], run_dir: Path, parsed: Any) -> list[str]:

@@ -1,0 +1,225 @@
+"""A Batch that runs jobs as processes of this machine, or lets them end as it is told."""
+
+import itertools
+import logging
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import WDL
+from botocore.exceptions import ClientError
+from WDL.runtime.config import Loader
+
+from miniwdl_aws.backend import BatchJob
+from miniwdl_aws.backend.context import BackendContext
+from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.settings import BackendSettings
+from miniwdl_aws.backend.waiting import TerminationWatch
+from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
+from miniwdl_aws.pacer import Pacer
+
+PARENT = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+
+
+@dataclass
+class FakeJob:
+    """One job as the fake Batch knows it."""
+
+    request: dict[str, Any]
+    process: "subprocess.Popen[bytes] | None" = None
+    description: dict[str, Any] = field(default_factory=dict)
+
+
+class FakeBatch:
+    """The Batch client; also the only member that is used of the set of clients."""
+
+    region = "us-east-1"
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.definitions: dict[str, dict[str, Any]] = {}
+        self.jobs: dict[str, FakeJob] = {}
+        self.endings: list[dict[str, Any]] = []
+        """How the next jobs end without running, first to last."""
+        self.errors: dict[str, list[Exception]] = {}
+        """What the next calls of an operation raise."""
+        self.lost: set[str] = set()
+        self.hold = False
+        """Whether jobs stay RUNNABLE."""
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+
+    @property
+    def batch(self) -> "FakeBatch":
+        return self
+
+    def fail(self, operation: str, code: str, message: str = "no", status: int = 400) -> None:
+        response = {
+            "Error": {"Code": code, "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        }
+        error = ClientError(response, operation)  # type: ignore[arg-type]
+        self.errors.setdefault(operation, []).append(error)
+
+    def _called(self, operation: str) -> None:
+        with self._lock:
+            self.calls.append(operation)
+            waiting = self.errors.get(operation)
+        if waiting:
+            raise waiting.pop(0)
+
+    def describe_job_definitions(self, *, jobDefinitionName: str, status: str) -> Any:  # noqa: N803
+        self._called("DescribeJobDefinitions")
+        assert status == "ACTIVE"
+        time.sleep(0.02)
+        found = (
+            [self.definitions[jobDefinitionName]] if jobDefinitionName in self.definitions else []
+        )
+        return {"jobDefinitions": found}
+
+    def register_job_definition(self, **request: Any) -> Any:
+        self._called("RegisterJobDefinition")
+        name = request["jobDefinitionName"]
+        arn = f"arn:aws:batch:us-east-1:1:job-definition/{name}:1"
+        self.definitions[name] = {**request, "revision": 1, "jobDefinitionArn": arn}
+        return {"jobDefinitionArn": arn}
+
+    def submit_job(self, **request: Any) -> Any:
+        job_id = f"job-{next(self._ids)}"
+        job = FakeJob(request)
+        job.description = {"jobId": job_id, "jobName": request["jobName"], "status": "RUNNABLE"}
+        self._called("SubmitJob")
+        self.jobs[job_id] = job
+        if self.endings:
+            job.description.update(self.endings.pop(0))
+        elif not self.hold:
+            self._start(job)
+        return {"jobId": job_id}
+
+    def _start(self, job: FakeJob) -> None:
+        overrides = job.request["containerOverrides"]
+        given = {each["name"]: each["value"] for each in overrides["environment"]}
+        job.process = subprocess.Popen(  # (a task's script)
+            overrides["command"],
+            env={"PATH": os.environ["PATH"], **given},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        job.description["status"] = "RUNNING"
+        job.description["container"] = {"logStreamName": f"stream/{job.request['jobName']}"}
+
+    def describe_jobs(self, *, jobs: list[str]) -> Any:
+        self._called("DescribeJobs")
+        return {"jobs": [self._describe(job_id) for job_id in jobs if job_id not in self.lost]}
+
+    def _describe(self, job_id: str) -> dict[str, Any]:
+        job = self.jobs[job_id]
+        if job.process is not None and (code := job.process.poll()) is not None:
+            code = code if code >= 0 else 128 - code
+            job.description["status"] = "SUCCEEDED" if code == 0 else "FAILED"
+            job.description["container"]["exitCode"] = code
+            if code:
+                job.description["statusReason"] = "Essential container in task exited"
+        return dict(job.description)
+
+    def terminate_job(self, *, jobId: str, reason: str) -> Any:  # noqa: N803
+        self._called("TerminateJob")
+        job = self.jobs[jobId]
+        if job.process is not None:
+            job.process.terminate()
+        else:
+            job.description.update(status="FAILED", statusReason=reason)
+        job.description["isTerminated"] = True
+        return {}
+
+    def list_jobs(self, *, jobQueue: str, filters: Any) -> Any:  # noqa: N803
+        self._called("ListJobs")
+        wanted = filters[0]["values"][0]
+        return {
+            "jobSummaryList": [
+                {"jobId": job_id, "jobName": wanted}
+                for job_id, job in self.jobs.items()
+                if job.request["jobName"] == wanted
+            ]
+        }
+
+
+@pytest.fixture
+def batch() -> Iterator[FakeBatch]:
+    fake = FakeBatch()
+    yield fake
+    for job in fake.jobs.values():
+        if job.process is not None:
+            job.process.kill()
+            job.process.wait()
+
+
+@pytest.fixture
+def retry() -> Retry:
+    return Retry(pacer=Pacer(1000.0, 100.0), max_attempts=3, sleep=lambda _: None)
+
+
+@pytest.fixture
+def open_backend(
+    batch: FakeBatch, retry: Retry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., BackendContext]:
+    """Make the backend's context of this process, with any settings."""
+
+    def make(**settings: Any) -> BackendContext:
+        given = {
+            "task_queue": "spot",
+            "fs": "fs-1",
+            "fsap": "fsap-1",
+            "mount": str(tmp_path),
+            "retry_wait_seconds": 0.0,
+            **settings,
+        }
+        clients: Any = batch
+        cadence = Cadence(period_seconds=0.02, calls_per_second=100, lost_grace_seconds=0.1)
+        context = BackendContext(
+            settings=BackendSettings(**given),
+            clients=clients,
+            definitions=Definitions(clients, retry),
+            submitting=retry,
+            controlling=retry,
+            describer=Describer(batch_describe_jobs(clients), cadence),
+            watch=TerminationWatch(0.02),
+            parent_job_id=PARENT,
+        )
+        monkeypatch.setattr(BatchJob, "_context", context, raising=False)
+        monkeypatch.setattr(BatchJob, "_global_init", True, raising=False)
+        return context
+
+    return make
+
+
+@pytest.fixture
+def run_wdl(tmp_path: Path) -> Callable[..., Any]:
+    """Run WDL source with miniwdl in this process; gives run directory and outputs."""
+
+    def run(source: str, inputs: dict[str, Any] | None = None, **options: Any) -> Any:
+        path = tmp_path / "main.wdl"
+        path.write_text(source)
+        overrides: dict[str, dict[str, Any]] = {
+            "scheduler": {"container_backend": "aws_batch_job", "task_concurrency": 100},
+            "file_io": {"root": str(tmp_path)},
+        }
+        for name, value in options.items():
+            section, key = name.split("__")
+            overrides.setdefault(section, {})[key] = value
+        cfg = Loader(logging.getLogger("test"), filenames=[], overrides=overrides)
+        document = WDL.load(str(path))
+        target = document.workflow or document.tasks[0]
+        values = WDL.values_from_json(inputs or {}, target.available_inputs, target.required_inputs)
+        options_of_run: Any = {"run_dir": f"{tmp_path}/runs/a run/."}
+        run_dir, outputs = WDL.runtime.run(cfg, target, values, **options_of_run)
+        return Path(run_dir), WDL.values_to_json(outputs)
+
+    return run

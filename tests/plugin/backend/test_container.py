@@ -1,0 +1,355 @@
+"""Tests of `miniwdl_aws.backend.container`, through miniwdl's own task runner."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from WDL.runtime.error import RunFailed
+
+GREET = """
+version 1.1
+task greet {
+  input { String who = "you"  File? letter }
+  command <<<
+    echo "dear ~{who}"
+    echo "written" >&2
+    ~{if defined(letter) then "cat '~{letter}'" else ""}
+    exit ~{CODE}
+  >>>
+  output { String said = read_string(stdout()) }
+  runtime { RUNTIME }
+}
+"""
+
+
+def source(runtime: str = "", code: int = 0) -> str:
+    return GREET.replace("RUNTIME", runtime).replace("~{CODE}", str(code))
+
+
+def cause(exc: RunFailed) -> Any:
+    return exc.__cause__
+
+
+def error_json(run_dir: Path) -> Any:
+    return json.loads((run_dir / "error.json").read_text())["cause"]
+
+
+def test_a_task_costs_one_submission_and_its_definition_once(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """40 tasks at once: one definition, looked up and registered once, and 40 SubmitJob."""
+    open_backend()
+    scatter = (
+        "version 1.1\nworkflow many { scatter (i in range(40)) "
+        "{ call greet { input: who = i } } output { Array[String] said = greet.said } }\n"
+    )
+    _, outputs = run_wdl(scatter + source().replace("version 1.1", ""))
+    assert outputs["said"] == [f"dear {i}" for i in range(40)]
+    assert batch.calls.count("DescribeJobDefinitions") == 1
+    assert batch.calls.count("RegisterJobDefinition") == 1
+    assert batch.calls.count("SubmitJob") == 40
+    assert "DeregisterJobDefinition" not in batch.calls
+    assert len({job.request["jobName"] for job in batch.jobs.values()}) == 40
+
+
+def test_a_second_run_registers_nothing(
+    batch: Any, open_backend: Any, run_wdl: Any, tmp_path: Path
+) -> None:
+    """A definition of the same content is reused by later runs."""
+    open_backend()
+    run_wdl(source())
+    (tmp_path / "runs/a run").rename(tmp_path / "runs/first")
+    open_backend()
+    run_wdl(source())
+    assert batch.calls.count("RegisterJobDefinition") == 1
+
+
+def test_jobs_are_found_by_their_parent(batch: Any, open_backend: Any, run_wdl: Any) -> None:
+    """A task job bears its workflow job's id as a tag and the beginning of it in its name."""
+    open_backend(job_tags={"owner": "me!"})
+    run_wdl(source())
+    (job,) = batch.jobs.values()
+    assert job.request["jobName"].startswith("t-0f1e2d3c4b5a-greet-")
+    assert job.request["tags"]["AWS_BATCH_PARENT_JOB_ID"].startswith("0f1e2d3c-4b5a")
+    assert job.request["tags"]["owner"] == "me_"
+
+
+def test_resources_are_overrides(batch: Any, open_backend: Any, run_wdl: Any) -> None:
+    """Tasks that differ in resources alone share a definition."""
+    open_backend()
+    run_wdl(source('cpu: 3 memory: "4 GiB" gpu: true acceleratorCount: 2'))
+    (job,) = batch.jobs.values()
+    assert job.request["containerOverrides"]["resourceRequirements"] == [
+        {"type": "VCPU", "value": "3"},
+        {"type": "MEMORY", "value": "4063"},
+        {"type": "GPU", "value": "2"},
+    ]
+    assert job.request["timeout"] == {"attemptDurationSeconds": 86400}
+
+
+def test_inputs_are_links_and_copies_where_asked(
+    open_backend: Any, run_wdl: Any, tmp_path: Path
+) -> None:
+    """An input is a link to where it lies; with copy_input_files it is a file of the task's."""
+    open_backend()
+    letter = tmp_path / "a letter.txt"
+    letter.write_text("hello\n")
+    for name, option in (("links", False), ("copies", True)):
+        run_dir, outputs = run_wdl(
+            source(), {"letter": str(letter)}, file_io__copy_input_files=option
+        )
+        assert outputs["said"].splitlines() == ["dear you", "hello"]
+        assert (run_dir / "work/_miniwdl_inputs/0/a letter.txt").is_symlink() is not option
+        run_dir.rename(tmp_path / name)
+
+
+def test_a_failed_command_is_reported_with_its_job(
+    open_backend: Any, run_wdl: Any, tmp_path: Path
+) -> None:
+    """Exit code, job id, log stream and category of a failed command are in error.json."""
+    open_backend()
+    with pytest.raises(RunFailed) as caught:
+        run_wdl(source(code=7))
+    assert cause(caught.value).exit_status == 7
+    error = error_json(tmp_path / "runs/a run")
+    assert error["error"] == "CommandFailed"
+    assert error["exit_status"] == 7
+    assert error["jobId"] == "job-1"
+    assert error["logStreamName"].startswith("stream/t-0f1e2d3c4b5a-greet-")
+    assert error["category"] == "command_failed"
+    assert Path(error["stderr_file"]).read_text() == "written\n"
+
+
+def test_an_expected_exit_code_is_success(open_backend: Any, run_wdl: Any) -> None:
+    """ReturnCodes decides what success is."""
+    open_backend()
+    _, outputs = run_wdl(source("returnCodes: [0, 7]", code=7))
+    assert outputs["said"] == "dear you"
+
+
+def test_attempts_have_their_own_directories_and_streams(
+    batch: Any, open_backend: Any, run_wdl: Any, tmp_path: Path
+) -> None:
+    """A retry keeps what the first attempt left, and its own paths still lead to its own files."""
+    open_backend()
+    attempt = """
+version 1.2
+task flaky {
+  input { File letter }
+  command <<<
+    echo "try ~{task.attempt}"
+    cat "~{letter}" > "$PWD/copy.txt"
+    python3 -c 'import os; print(os.getcwd() + "/copy.txt")' > path.txt
+    [ -e left ] && exit 9
+    touch left
+    [ ~{task.attempt} -ge 2 ]
+  >>>
+  output { File copied = read_string("path.txt") String said = read_string(stdout()) }
+  requirements { max_retries: 2 }
+}
+"""
+    letter = tmp_path / "letter.txt"
+    letter.write_text("hello\n")
+    run_dir, outputs = run_wdl(attempt, {"letter": str(letter)})
+    assert outputs["said"] == "try 2"
+    assert Path(outputs["copied"]).read_text() == "hello\n"
+    names = {path.name for path in run_dir.iterdir()}
+    assert {"work", "work1", "work2", "work3", "stdout.txt", "stdout2.txt"} <= names
+    assert (run_dir / "stdout.txt").read_text() == "try 0\n"
+    assert (run_dir / "work").readlink() == Path("work3")
+    assert len(batch.jobs) == 3
+
+
+SPOT = {"status": "FAILED", "statusReason": "Host EC2 (instance i-0abc) terminated."}
+
+
+def queues(batch: Any) -> list[str]:
+    return [job.request["jobQueue"] for job in batch.jobs.values()]
+
+
+def test_an_interrupted_task_ends_on_the_fallback_queue(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """After `preemptible` interruptions a task goes to the fallback queue."""
+    open_backend(task_queue_fallback="on-demand")
+    batch.endings = [SPOT, SPOT]
+    _, outputs = run_wdl(source("preemptible: 2"))
+    assert outputs["said"] == "dear you"
+    assert queues(batch) == ["spot", "spot", "on-demand"]
+
+
+def test_a_task_that_is_not_preemptible_goes_to_the_fallback_queue(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """preemptible: 0 keeps a task off the spot queue; where nothing is said it goes there."""
+    open_backend(task_queue_fallback="on-demand")
+    run_dir, _ = run_wdl(source("preemptible: 0"))
+    run_dir.rename(run_dir.with_name("first"))
+    run_wdl(source())
+    assert queues(batch) == ["on-demand", "spot"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "error", "category"),
+    [
+        (SPOT, "Interrupted", "spot"),
+        (
+            {"status": "FAILED", "statusReason": "Task failed to start",
+             "container": {"reason": "CannotPullContainerError: no such image"}},
+            "Interrupted", "infrastructure",
+        ),
+        (
+            {"status": "FAILED", "statusReason": "Job attempt duration exceeded timeout",
+             "container": {"exitCode": 137}},
+            "TaskTimedOut", "timeout",
+        ),
+        (
+            {"status": "FAILED", "statusReason": "Essential container in task exited",
+             "container": {"exitCode": 137, "reason": "OutOfMemoryError: Container killed due to "
+                           "memory usage"}},
+            "TaskOutOfMemory", "out_of_memory",
+        ),
+        ({"status": "FAILED", "isTerminated": True, "statusReason": "bye"}, "TaskCancelled",
+         "cancelled"),
+    ],
+)  # fmt: skip
+def test_a_failure_is_named_as_what_it_is(
+    batch: Any,
+    open_backend: Any,
+    run_wdl: Any,
+    tmp_path: Path,
+    ending: Any,
+    error: str,
+    category: str,
+) -> None:
+    """Batch's reason decides what miniwdl is told, not the exit code."""
+    open_backend()
+    batch.endings = [ending]
+    with pytest.raises(RunFailed):
+        run_wdl(source())
+    found = error_json(tmp_path / "runs/a run")
+    assert found["error"] == error
+    assert found["category"] == category
+    assert ending["statusReason"] in found["message"]
+    assert "ran out of memory" not in found["message"] or category == "out_of_memory"
+    assert found["jobId"] == "job-1"
+
+
+def test_a_lost_job_fails_its_task_alone(batch: Any, open_backend: Any, run_wdl: Any) -> None:
+    """A job that DescribeJobs no longer knows is retried; the others do not notice."""
+    open_backend()
+    batch.lost = {"job-2"}
+    scatter = (
+        "version 1.1\nworkflow many { scatter (i in range(3)) "
+        "{ call greet { input: who = i } } output { Array[String] said = greet.said } }\n"
+    )
+    _, outputs = run_wdl(scatter + source("maxRetries: 1").replace("version 1.1", ""))
+    assert len(outputs["said"]) == 3
+    assert len(batch.jobs) == 4
+    assert batch.calls.count("TerminateJob") == 1
+
+
+def test_termination_ends_the_jobs(batch: Any, open_backend: Any, run_wdl: Any) -> None:
+    """On SIGTERM each job is terminated once, soon, and seen to end."""
+    open_backend()
+    batch.hold = True
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 20
+        while len(batch.jobs) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt).start()
+    scatter = (
+        "version 1.1\nworkflow many { scatter (i in range(5)) { call greet { input: who = i } } }\n"
+    )
+    started = time.monotonic()
+    with pytest.raises(RunFailed):
+        run_wdl(scatter + source().replace("version 1.1", ""))
+    assert batch.calls.count("TerminateJob") == 5
+    assert {job.description["status"] for job in batch.jobs.values()} == {"FAILED"}
+    assert time.monotonic() - started < 15
+
+
+def test_a_failed_termination_is_not_swallowed(
+    batch: Any, open_backend: Any, run_wdl: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A job that could not be terminated is named in the log."""
+    open_backend()
+    batch.hold = True
+    for _ in range(3):
+        batch.fail("TerminateJob", "ServerException", status=500)
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 20
+        while not batch.jobs and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(RunFailed):
+        run_wdl(source())
+    assert batch.calls.count("TerminateJob") == 3
+    assert "job NOT terminated" in caplog.text
+    assert "job-1" in caplog.text
+
+
+def test_a_deregistered_definition_is_registered_anew(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """A definition that somebody pruned during a run is made again."""
+    context = open_backend()
+    run_dir, _ = run_wdl(source())
+    run_dir.rename(run_dir.with_name("first"))
+    (name,) = batch.definitions
+    batch.definitions.clear()
+    batch.fail("SubmitJob", "ClientException", f"JobDefinition {name}:1 is not ACTIVE")
+    run_wdl(source())
+    assert batch.calls.count("RegisterJobDefinition") == 2
+    assert context.definitions is not None
+
+
+def test_a_large_environment_travels_in_the_script(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """Variables that exceed the request's limit reach the command all the same."""
+    open_backend()
+    large = "x" * 9000
+    wdl = """
+version 1.1
+task count {
+  command <<< printf %s "$LARGE" | wc -c; printf %s "$ODD" >&2 >>>
+  output { Int n = read_int(stdout()) String odd = read_string(stderr()) }
+}
+"""
+    _, outputs = run_wdl(wdl, task_runtime__env={"LARGE": large, "ODD": "a'b $c"})
+    assert outputs == {"n": 9000, "odd": "a'b $c"}
+    (job,) = batch.jobs.values()
+    assert job.request["containerOverrides"]["environment"] == []
+
+
+def test_inline_dockerfiles_are_refused(open_backend: Any, run_wdl: Any, tmp_path: Path) -> None:
+    """AWS Batch builds no images, and a task that asks for it is told so."""
+    open_backend()
+    with pytest.raises(RunFailed):
+        run_wdl(source('inlineDockerfile: "FROM scratch"'))
+    assert "runtime.docker" in error_json(tmp_path / "runs/a run")["message"]
+
+
+def test_statuses_are_logged_once_with_their_stream(
+    open_backend: Any, run_wdl: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The task's log tells the job's changes, and where its log is."""
+    caplog.set_level("INFO")
+    open_backend()
+    run_dir, _ = run_wdl(source())
+    log = (run_dir / "task.log").read_text()
+    assert log.count('"SUCCEEDED"') == 1
+    assert "stream/t-0f1e2d3c4b5a-greet" in log
+    assert (run_dir / "awsBatchJobDetail.job-1.json").is_file()
