@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_miniwdl_aws import xcoms
-from airflow_provider_miniwdl_aws.hooks.miniwdl_aws import MiniwdlAwsHook
+from airflow_provider_miniwdl_aws.connected import ConnectedTask
 from airflow_provider_miniwdl_aws.identity import identify
 
 if TYPE_CHECKING:
+    from airflow_provider_miniwdl_aws.hooks.miniwdl_aws import MiniwdlAwsHook
     from miniwdl_aws.clients import AwsClients
     from miniwdl_aws.outcome import Outcome
     from miniwdl_aws.status import JobStatus
@@ -24,7 +25,7 @@ KILL_SECONDS = 3.0
 """How long a killed worker watches its jobs end; Airflow gives it 5 s before SIGKILL."""
 
 
-class JobWaiter:
+class JobWaiter(ConnectedTask):
     """A task that waits for a job; mixed into operators, before their base class.
 
     Attributes:
@@ -41,10 +42,6 @@ class JobWaiter:
 
     _waited: "tuple[AwsClients, str, str] | None" = None
 
-    def make_hook(self) -> MiniwdlAwsHook:
-        """Give the hook to AWS and to the connection's settings."""
-        raise NotImplementedError
-
     def result(self, job_id: str, outcome: "Outcome") -> Any:
         """Make the task's return value of the outcome of a job that succeeded."""
         raise NotImplementedError
@@ -53,7 +50,7 @@ class JobWaiter:
         """Give the longest time that the task may stay deferred."""
         return self.execution_timeout
 
-    def wait_for_job(self, context: Mapping[str, Any], job_id: str, hook: MiniwdlAwsHook) -> Any:
+    def wait_for_job(self, context: Mapping[str, Any], job_id: str, hook: "MiniwdlAwsHook") -> Any:
         """Wait for a job, and give the task's return value or raise the job's error.
 
         A job that has ended is never deferred for: a trigger that fires at once can meet the
@@ -142,7 +139,9 @@ class JobWaiter:
             )
         return self.result(status.job_id, outcome)
 
-    def _hold(self, context: Mapping[str, Any], hook: MiniwdlAwsHook, job_id: str) -> "AwsClients":
+    def _hold(
+        self, context: Mapping[str, Any], hook: "MiniwdlAwsHook", job_id: str
+    ) -> "AwsClients":
         """Note the job: for whoever kills the task, for its page, and for a resumption."""
         clients = hook.clients
         self._waited = (clients, job_id, identify(context).owner)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_miniwdl_aws.connected import ConnectedTask
 from airflow_provider_miniwdl_aws.hooks.miniwdl_aws import DEFAULT_CONNECTION, MiniwdlAwsHook
 from airflow_provider_miniwdl_aws.identity import RunIdentity, identify
 from airflow_provider_miniwdl_aws.links.aws import LINKS
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from miniwdl_aws.submit import Submission
 
 
-class MiniwdlBatchOperator(BaseOperator):
+class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
     """Submits a job to the workflow queue, once for each time that somebody asks for it.
 
     Every setting can also stand in the environment, in the connection or in the tags of the
@@ -101,12 +102,6 @@ class MiniwdlBatchOperator(BaseOperator):
         self.miniwdl_conn_id = miniwdl_conn_id
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
-
-    def make_hook(self) -> MiniwdlAwsHook:
-        """Give the hook to AWS and to the connection's settings."""
-        return MiniwdlAwsHook(
-            self.miniwdl_conn_id, aws_conn_id=self.aws_conn_id, region_name=self.region_name
-        )
 
     def make_plan(
         self,

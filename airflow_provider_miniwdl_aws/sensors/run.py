@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_miniwdl_aws.failures import what_no_retry_can_mend
-from airflow_provider_miniwdl_aws.hooks.miniwdl_aws import DEFAULT_CONNECTION, MiniwdlAwsHook
+from airflow_provider_miniwdl_aws.hooks.miniwdl_aws import DEFAULT_CONNECTION
 from airflow_provider_miniwdl_aws.links.aws import LINKS
 from airflow_provider_miniwdl_aws.waiting import JobWaiter
 from airflow_provider_miniwdl_aws.xcoms import outcome_value
@@ -71,12 +71,6 @@ class MiniwdlRunSensor(JobWaiter, BaseSensorOperator):
         self.deferrable = deferrable
         self.stream_log = stream_log
         self.cancel_on_kill = cancel_on_kill
-
-    def make_hook(self) -> MiniwdlAwsHook:
-        """Give the hook to AWS and to the connection's settings."""
-        return MiniwdlAwsHook(
-            self.miniwdl_conn_id, aws_conn_id=self.aws_conn_id, region_name=self.region_name
-        )
 
     def longest_wait(self) -> timedelta | None:
         """Give the shorter of the sensor's time-out and the task's."""
