@@ -56,7 +56,7 @@ class AirflowSettings:
 
     Attributes:
         home: its directory: database, logs, passwords; made when it is not there.
-        dags: the directories of DAG files, each a bundle of its directory's name.
+        dags: the directories of DAG files, each a bundle; no two of the same name.
         environ: the environment to take a few harmless variables from.
         extra: variables to set besides: the AWS to talk to, AIRFLOW_VAR_*, AIRFLOW_CONN_*.
         port: of the web interface; 0 for a free one.
@@ -313,7 +313,11 @@ def _bundles(directories: Iterable[Path]) -> str:
     bundle = "airflow.dag_processing.bundles.local.LocalDagBundle"
     return json.dumps(
         [
-            {"name": directory.name, "classpath": bundle, "kwargs": {"path": str(directory)}}
+            {
+                "name": directory.name.replace("_", "-"),
+                "classpath": bundle,
+                "kwargs": {"path": str(directory)},
+            }
             for directory in directories
         ]
     )
