@@ -68,10 +68,9 @@ def put(
         checksum = content_checksum(content)
         answer = _put_whole(clients, bucket, key, content, checksum)
     else:
-        answer, checksum = _put_parts(clients, bucket, key, planned, divided, part_pool)
+        checksum = _put_parts(clients, bucket, key, planned, divided, part_pool)
+        answer = stat_object(clients, bucket, key)
     stored = answer.get("ChecksumSHA256")
-    if stored is None:
-        stored = stat_object(clients, bucket, key).get("ChecksumSHA256")
     if stored != checksum:
         raise PublicationError(
             f"s3://{bucket}/{key} has the SHA-256 {stored}, not {checksum}", (key,)
@@ -83,7 +82,13 @@ def _put_whole(
     clients: AwsClients, bucket: str, key: str, content: bytes, checksum: str
 ) -> Mapping[str, Any]:
     with aws_errors("PutObject", f"s3://{bucket}/{key}"):
-        return clients.s3.put_object(Bucket=bucket, Key=key, Body=content, ChecksumSHA256=checksum)
+        return clients.s3.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=content,
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=checksum,
+        )
 
 
 def _put_parts(
@@ -93,7 +98,7 @@ def _put_parts(
     planned: PlannedObject,
     divided: list[Part],
     part_pool: Executor,
-) -> tuple[Mapping[str, Any], str]:
+) -> str:
     with aws_errors("CreateMultipartUpload", f"s3://{bucket}/{key}"):
         upload = clients.s3.create_multipart_upload(
             Bucket=bucket, Key=key, ChecksumAlgorithm="SHA256"
@@ -105,7 +110,7 @@ def _put_parts(
         listed: list[Any] = [part for part, _ in done]
         checksum = composite([digest for _, digest in done])
         with aws_errors("CompleteMultipartUpload", f"s3://{bucket}/{key}"):
-            answer = clients.s3.complete_multipart_upload(
+            clients.s3.complete_multipart_upload(
                 **target,  # type: ignore[arg-type]
                 MultipartUpload={"Parts": listed},
             )
@@ -113,7 +118,7 @@ def _put_parts(
         with aws_errors("AbortMultipartUpload", f"s3://{bucket}/{key}"):
             clients.s3.abort_multipart_upload(**target)  # type: ignore[arg-type]
         raise
-    return answer, checksum
+    return checksum
 
 
 def _put_part(
@@ -127,6 +132,7 @@ def _put_part(
             **target,  # type: ignore[arg-type]
             PartNumber=part.number,
             Body=content,
+            ChecksumAlgorithm="SHA256",
             ChecksumSHA256=checksum,
         )
     entry = {"PartNumber": part.number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
