@@ -1,0 +1,1 @@
+"""The benchmarks of ``make bench``: this system beside the reference backend, in one run."""

@@ -1,0 +1,147 @@
+"""`make bench`, or `python -m benchmarks`: runs workloads on both backends and judges ours."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import peers, workloads
+from benchmarks.cloud import emulated
+from benchmarks.errors import BenchmarkError
+from benchmarks.judgement import judge
+from benchmarks.machine import machine_facts, software_versions
+from benchmarks.reference import VERSION, ensure_reference
+from benchmarks.report import document, keep, operations, statement, table
+from benchmarks.settings import BenchmarkSettings
+from miniwdl_aws.local.errors import LocalAwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from benchmarks.peers import Peer
+    from benchmarks.results import RunResult
+    from benchmarks.workloads import Workload
+
+ROOT = Path(__file__).resolve().parent.parent
+DIRECTORY = ROOT / ".bench"
+NAMES = ("scatter", "series")
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it: 128 plus SIGINT's number."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmarks.
+
+    Args:
+        argv: the arguments; the process's own by default.
+
+    Returns:
+        The exit code: 0 if every run succeeded, whether or not targets were met.
+    """
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if unknown := sorted(set(args.names) - set(NAMES)):
+        parser.error(f"no benchmark is named {unknown[0]!r}: there are {', '.join(NAMES)}")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        settings = _settings(args)
+        _run(settings, tuple(args.names) or NAMES, args.json)
+    except (BenchmarkError, LocalAwsError, ValueError) as exc:
+        print(f"benchmarks: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted, everything is stopped", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -> None:
+    facts: dict[str, object] = {
+        "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "settings": {k: v for k, v in asdict(settings).items() if k != "directory"},
+        "machine": machine_facts(),
+        "versions": {**software_versions(), "miniwdl-aws (reference)": VERSION},
+    }
+    _say(f"machine: {facts['machine']}\nversions: {facts['versions']}")
+    bin_dir = ensure_reference(settings.directory, ROOT / "constraints.txt", say=_say)
+    results = [result for name in names for result in _runs(name, settings, bin_dir)]
+    rows = judge(results, settings)
+    kept = settings.directory / "results" / f"{time.strftime('%Y%m%dT%H%M%S')}-n{settings.n}.json"
+    keep(document(results, rows, facts), kept, *([copy] if copy else []))
+    _say("\n" + "\n".join(operations(result) for result in results))
+    _say(f"\n{table(rows)}\n\n{statement(rows)}\nkept as {kept}")
+
+
+def _runs(name: str, settings: BenchmarkSettings, bin_dir: Path) -> list[RunResult]:
+    theirs, own = peers.reference(bin_dir, VERSION), peers.ours()
+    if name == "series":  # two idle heads: they do not disturb each other
+        workload = workloads.series(settings)
+        with ThreadPoolExecutor() as pool:
+            futures = [pool.submit(_one, workload, peer, settings) for peer in (theirs, own)]
+            return [future.result() for future in futures]
+    compared = [theirs, own]
+    if settings.tuned:
+        compared.insert(1, peers.reference(bin_dir, VERSION, tuned=True))
+    return [_one(workloads.scatter(settings), peer, settings) for peer in compared]
+
+
+def _one(workload: Workload, peer: Peer, settings: BenchmarkSettings) -> RunResult:
+    _say(f"running {workload.name}, {workload.task_count} tasks, on {peer.name}")
+    with emulated(settings) as cloud:
+        result = cloud.run(peer, workload)
+    _say(f"  {peer.name}, {workload.name}: {result.usage.seconds:.1f} s")
+    return result
+
+
+def _settings(args: argparse.Namespace) -> BenchmarkSettings:
+    return BenchmarkSettings(
+        directory=DIRECTORY,
+        n=args.n,
+        task_seconds=args.task_seconds,
+        series_seconds=args.series_seconds,
+        start_delay_seconds=args.start_delay,
+        latency_ms=args.latency_ms,
+        rate=args.rate,
+        burst=args.burst,
+        tuned=args.tuned,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    default = BenchmarkSettings(directory=DIRECTORY)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(NAMES)} [all]")
+    for flag, unit, value in (
+        ("--n", "how wide the scatter is", default.n),
+        ("--task-seconds", "how long its tasks sleep, s", default.task_seconds),
+        ("--series-seconds", "how long the tasks in series sleep, s", default.series_seconds),
+        ("--start-delay", "from RUNNABLE to RUNNING, s", default.start_delay_seconds),
+        ("--latency-ms", "of each call of AWS Batch, ms", default.latency_ms),
+        ("--rate", "calls a second that each operation takes", default.rate),
+        ("--burst", "calls of an operation that are taken at once", default.burst),
+    ):
+        parser.add_argument(flag, type=type(value), default=value, help=f"{unit} [{value}]")
+    parser.add_argument(
+        "--tuned", action="store_true", help="scatter: the reference with 1,000 threads too"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the results here too")
+    return parser
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,233 @@
+"""The emulated AWS of one run, and a workflow job on it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from benchmarks import head
+from benchmarks.errors import BenchmarkError
+from benchmarks.results import RunResult, difference
+from miniwdl_aws.local.server import LocalAws
+from miniwdl_aws.local.settings import TASK_QUEUE, WORKFLOW_QUEUE, LocalAwsSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_batch import BatchClient
+
+    from benchmarks.peers import Peer
+    from benchmarks.settings import BenchmarkSettings
+    from benchmarks.workloads import Workload
+
+MOUNT = "/mnt/efs"
+POLL_SECONDS = 0.25
+TAIL_LINES = 30
+
+HEAD_RESOURCES = ({"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "16384"})
+"""A pair that Fargate has (AWS Batch API, "ResourceRequirement"); enough for either head."""
+
+ENDED = {"SUCCEEDED", "FAILED"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """Time, for waiting.
+
+    Attributes:
+        now: a monotonic clock in seconds.
+        sleep: what waits, in seconds.
+    """
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+
+
+class Cloud:
+    """An AWS that answers at a given pace.
+
+    Args:
+        aws: the local AWS, which runs.
+        settings: how it was set up.
+    """
+
+    def __init__(self, aws: LocalAws, settings: BenchmarkSettings) -> None:
+        self._aws = aws
+        self._settings = settings
+        names = {key: value for key, value in aws.environment.items() if key.startswith("AWS_")}
+        self._batch: BatchClient = boto3.client(
+            "batch",
+            region_name=aws.region,
+            endpoint_url=aws.endpoint_url,
+            aws_access_key_id=names["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=names["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def run(self, peer: Peer, workload: Workload, clock: Clock | None = None) -> RunResult:
+        """Run a workload on a backend, as a workflow job.
+
+        Args:
+            peer: the backend.
+            workload: what is run.
+            clock: the time.
+
+        Raises:
+            BenchmarkError: the run failed, took too long, or had other outputs or jobs than it
+                should.
+        """
+        folder = self._lay_out(workload)
+        job_id = self._submit(peer, workload, folder)
+        before = self._aws.counters()
+        self._wait(job_id, workload, folder, clock or Clock())
+        after = self._aws.counters()
+        usage = self._usage(peer, workload, folder)
+        return RunResult(
+            peer=peer.name,
+            is_ours=peer.is_ours,
+            workload=workload.name,
+            task_count=workload.task_count,
+            job_seconds=workload.job_seconds(self._settings.start_delay_seconds),
+            usage=usage,
+            calls=difference(after["calls"], before["calls"]),
+            throttled=difference(after["throttled"], before["throttled"]),
+            submitted_at=self._submissions(peer, workload),
+        )
+
+    def _lay_out(self, workload: Workload) -> Path:
+        """Put the workflow where the workflow job sees it; gives the folder on this machine."""
+        folder = self._aws.efs_dir / "benchmark"
+        folder.mkdir(mode=0o777)
+        (folder / "workflow.wdl").write_text(workload.wdl)
+        return folder
+
+    def _submit(self, peer: Peer, workload: Workload, folder: Path) -> str:
+        seen = f"{MOUNT}/{folder.name}"
+        command = [sys.executable, str(Path(head.__file__).resolve()), seen, peer.runner]
+        command += [f"{seen}/workflow.wdl", *workload.arguments(), "--dir", f"{MOUNT}/miniwdl_run"]
+        self._batch.register_job_definition(**self._definition())
+        environment = {**self._variables(), **peer.variables()}
+        job = self._batch.submit_job(
+            jobName=workload.name,
+            jobQueue=WORKFLOW_QUEUE,
+            jobDefinition="benchmark",
+            containerOverrides={
+                "command": command,
+                "environment": [{"name": k, "value": v} for k, v in environment.items()],
+            },
+        )
+        return job["jobId"]
+
+    def _definition(self) -> Any:
+        efs = {
+            "fileSystemId": self._aws.file_system_id,
+            "transitEncryption": "ENABLED",
+            "authorizationConfig": {"accessPointId": self._aws.access_point_id},
+        }
+        return {
+            "jobDefinitionName": "benchmark",
+            "type": "container",
+            "platformCapabilities": ["FARGATE"],
+            "containerProperties": {
+                "image": "miniwdl-aws",
+                "command": ["false"],
+                "executionRoleArn": "arn:aws:iam::123456789012:role/miniwdl-local",
+                "resourceRequirements": list(HEAD_RESOURCES),
+                "mountPoints": [{"containerPath": MOUNT, "sourceVolume": "efs"}],
+                "volumes": [{"name": "efs", "efsVolumeConfiguration": efs}],
+            },
+        }
+
+    def _variables(self) -> dict[str, str]:
+        """What a submission tells the workflow job of where it is."""
+        return {
+            "MINIWDL__FILE_IO__ROOT": MOUNT,
+            "MINIWDL__AWS__TASK_QUEUE": TASK_QUEUE,
+            "MINIWDL__AWS__FS": self._aws.file_system_id,
+            "MINIWDL__AWS__FSAP": self._aws.access_point_id,
+        }
+
+    def _wait(self, job_id: str, workload: Workload, folder: Path, clock: Clock) -> None:
+        """Wait for the workflow job without a call of AWS: only the head's are counted."""
+        limit = self._limit(workload)
+        deadline = clock.now() + limit
+        while (status := self._status(job_id)) not in ENDED:
+            if clock.now() > deadline:
+                raise BenchmarkError(
+                    f"the workflow job was still {status} after {limit:.0f} s\n{_tail(folder)}"
+                )
+            clock.sleep(POLL_SECONDS)
+
+    def _limit(self, workload: Workload) -> float:
+        """Give ten times what one submission a second takes, and five minutes."""
+        return (
+            300
+            + workload.job_seconds(self._settings.start_delay_seconds)
+            + (10.0 * workload.task_count)
+        )
+
+    def _status(self, job_id: str) -> str:
+        history = self._aws.job_history(job_id)
+        return history[-1][0] if history else "SUBMITTED"
+
+    def _usage(self, peer: Peer, workload: Workload, folder: Path) -> head.Usage:
+        problem = f"{peer.name}, {workload.name}: "
+        try:
+            usage = head.Usage(**json.loads((folder / head.USAGE).read_text()))
+        except FileNotFoundError:
+            raise BenchmarkError(f"{problem}the head did not even start\n{_tail(folder)}") from None
+        outputs = self._outputs()
+        if usage.exit_code != 0 or outputs != workload.expected:
+            raise BenchmarkError(
+                f"{problem}exit code {usage.exit_code}, outputs {str(outputs)[:200]}\n"
+                f"{_tail(folder)}"
+            )
+        return usage
+
+    def _outputs(self) -> object:
+        found = sorted((self._aws.efs_dir / "miniwdl_run").glob("*/outputs.json"))
+        return json.loads(found[-1].read_text()) if found else None
+
+    def _submissions(self, peer: Peer, workload: Workload) -> list[int]:
+        """Give when each task job was submitted."""
+        pages = self._batch.get_paginator("list_jobs").paginate(
+            jobQueue=TASK_QUEUE, jobStatus="SUCCEEDED"
+        )
+        found = [job["createdAt"] for page in pages for job in page["jobSummaryList"]]
+        if len(found) != workload.task_count:
+            raise BenchmarkError(
+                f"{peer.name}, {workload.name}: {len(found)} task jobs succeeded, not "
+                f"{workload.task_count}"
+            )
+        return found
+
+
+def _tail(folder: Path) -> str:
+    log = folder / head.LOG
+    if not log.is_file():
+        return ""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
+
+
+@contextmanager
+def emulated(settings: BenchmarkSettings) -> Iterator[Cloud]:
+    """Start a fresh AWS for the length of the block.
+
+    Every run has one of its own, all alike: none finds another's jobs, definitions or cached calls.
+    """
+    local = LocalAwsSettings(
+        mount_path=MOUNT,
+        latency_ms=settings.latency_ms,
+        rate=settings.rate,
+        burst=settings.burst,
+        start_delay_seconds=settings.start_delay_seconds,
+        stop_timeout_seconds=5.0,
+    )
+    with LocalAws(local) as aws:
+        yield Cloud(aws, settings)
