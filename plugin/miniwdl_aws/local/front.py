@@ -130,19 +130,22 @@ class Front:
     ) -> Iterable[bytes]:
         body = _read(environ)
         try:
-            model = self._model.operation(method, path)
-            if model is None:
-                raise BatchError(f"Batch has no {method} {path}", code="UnknownOperationException")
-            if not self._pacer.admit(model.name):
-                raise too_many_requests(model.name)
-            limits.request_size(body)
-            request = _members(environ, path, body)
-            self._model.check(model, request)
-            answer = self._api.call(model.name, request)
+            answer = self._call_batch(environ, path, method, body)
         except BatchError as error:
             content = json.dumps({"message": error.message}).encode()
             return _respond(start_response, error.http_status, content, error.code)
         return _respond(start_response, 200, _encode(answer))
+
+    def _call_batch(self, environ: Environ, path: str, method: str, body: bytes) -> Answer:
+        model = self._model.operation(method, path)
+        if model is None:
+            raise BatchError(f"Batch has no {method} {path}", code="UnknownOperationException")
+        if not self._pacer.admit(model.name):
+            raise too_many_requests(model.name)
+        limits.request_size(body)
+        request = _members(environ, path, body)
+        self._model.check(model, request)
+        return self._api.call(model.name, request)
 
 
 def _read(environ: Environ) -> bytes:

@@ -4,8 +4,16 @@ import socket
 import threading
 from typing import Any
 
+import waitress.channel  # type: ignore[import-untyped]
+import waitress.parser  # type: ignore[import-untyped]
 import waitress.server  # type: ignore[import-untyped]
+import waitress.task  # type: ignore[import-untyped]
 import waitress.wasyncore  # type: ignore[import-untyped]
+from moto.core.request import (
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    environ_key_for_header,
+    should_preserve_original_header_name,
+)
 
 from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.front import Wsgi
@@ -14,6 +22,48 @@ _CONNECTIONS = 4096
 _KEEP_ALIVE_SECONDS = 600
 _MAX_BODY_BYTES = 5 * 1024**4
 """S3's largest object (Amazon S3 user guide, "Uploading objects")."""
+
+
+class _Parser(waitress.parser.HTTPRequestParser):  # type: ignore[misc]
+    """Keeps the headers whose underscores S3's object metadata needs; waitress drops all such.
+
+    As in moto's own server, an underscored header never stands in for a dashed one.
+    """
+
+    def parse_header(self, header_plus: bytes) -> None:
+        self.kept_names: dict[str, str] = {}
+        super().parse_header(header_plus)
+        for line in header_plus.split(b"\r\n")[1:]:
+            name, _, value = line.decode("latin-1").partition(":")
+            key = name.upper().replace("-", "_")
+            if should_preserve_original_header_name(name) and key not in self.headers:
+                self.headers[key] = value.strip(" \t")
+                self.kept_names[environ_key_for_header(name)] = name
+
+
+class _Task(waitress.task.WSGITask):  # type: ignore[misc]
+    """Hands the names of kept headers to moto, and leaves S3's object metadata as moto names it.
+
+    waitress writes the names of headers with capitals, and clients take metadata's names from them.
+    """
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = self.request.kept_names
+        return environ
+
+    def build_response_header(self) -> bytes:
+        headers: list[tuple[str, str]] = self.response_headers
+        metadata = [header for header in headers if header[0].lower().startswith("x-amz-meta-")]
+        self.response_headers = [header for header in headers if header not in metadata]
+        built: bytes = super().build_response_header()
+        lines = "".join(f"{name}: {value}\r\n" for name, value in metadata)
+        return built.removesuffix(b"\r\n") + lines.encode("latin-1") + b"\r\n"
+
+
+class _Channel(waitress.channel.HTTPChannel):  # type: ignore[misc]
+    parser_class = _Parser
+    task_class = _Task
 
 
 class HttpServer:
@@ -71,6 +121,7 @@ class HttpServer:
             max_request_body_size=_MAX_BODY_BYTES,
             clear_untrusted_proxy_headers=True,
         )
+        self._server.channel_class = _Channel
         self._thread = threading.Thread(target=self._server.run, name="local-aws-http", daemon=True)
         self._thread.start()
 

@@ -78,7 +78,8 @@ class Launcher(Protocol):
     """Starts processes.
 
     1. ``start`` takes over ``output``, which becomes standard output and error, and closes it.
-    2. Every ``start`` is answered by one ``started`` or ``failed``, every ``started`` by one ``exited``.
+    2. Every ``start`` is answered by one ``started`` or ``failed``, and every ``started`` by one
+       ``exited``.
     3. ``kill`` of a process that has ended does nothing.
     4. ``close`` leaves no process behind.
     """

@@ -33,8 +33,8 @@ FARGATE_MEMORY_MIB: dict[str, tuple[int, ...]] = {
     "16": tuple(range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB)),
     "32": (60 * _GIB, 120 * _GIB, 244 * _GIB),
 }
-"""The memory sizes, in MiB, for each number of vCPUs on Fargate (Batch API, "ResourceRequirement";
-that page leaves out 2 vCPU with 5 to 7 GiB under MEMORY's own heading but has them under VCPU's)."""
+"""The memory sizes, in MiB, for each number of vCPUs on Fargate (Batch API,
+"ResourceRequirement")."""
 
 FARGATE_EPHEMERAL_GIB = (21, 200)
 """The sizes of ephemeral storage on Fargate (Batch API, "EphemeralStorage")."""

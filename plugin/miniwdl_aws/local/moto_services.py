@@ -8,8 +8,8 @@ from moto.core.exceptions import JsonRESTError
 from moto.efs.models import efs_backends
 from moto.iam.models import iam_backends
 from moto.logs.models import LogsBackend, logs_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import s3_backends
-from moto.server import DomainDispatcherApplication, create_backend_app
 
 from miniwdl_aws.local.settings import ACCOUNT_ID, BUCKET, LOG_GROUP, ROLE
 
@@ -72,18 +72,18 @@ class FileSystems:
     def resolve(self, configuration: Mapping[str, Any]) -> Path:
         """Return the directory that an ``efsVolumeConfiguration`` names.
 
-        An access point's root directory is made, as EFS makes it; another root directory must exist.
+        An access point's root directory is made, as EFS makes it; any other must exist.
 
         Raises:
             VolumeError: there is no such file system, access point or directory.
         """
-        file_system_id = configuration["fileSystemId"]
+        file_system_id = str(configuration["fileSystemId"])
         if file_system_id not in self._backend.file_systems_by_id:
             raise VolumeError(f"file system {file_system_id} does not exist")
         base = self._given.get(file_system_id, self._directory / file_system_id)
         point_id = configuration.get("authorizationConfig", {}).get("accessPointId")
         if point_id is None:
-            root = base / configuration.get("rootDirectory", "/").lstrip("/")
+            root = base / str(configuration.get("rootDirectory", "/")).lstrip("/")
             base.mkdir(parents=True, exist_ok=True)
             if not root.is_dir():
                 raise VolumeError(
@@ -94,7 +94,7 @@ class FileSystems:
         point = self._backend.access_points.get(point_id)
         if point is None or point.file_system_id != file_system_id:
             raise VolumeError(f"access point {point_id} does not exist in {file_system_id}")
-        root = base / point.root_directory.get("Path", "/").lstrip("/")
+        root = base / str(point.root_directory.get("Path", "/")).lstrip("/")
         root.mkdir(parents=True, exist_ok=True)
         return root
 

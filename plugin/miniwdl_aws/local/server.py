@@ -193,9 +193,9 @@ class LocalAws:
             self.efs_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LocalAwsError(
-                f"the directory {self.efs_dir} for the file system cannot be made: {error}; without "
-                "namespaces it must be the path at which jobs mount it. Choose another with "
-                "--mount-path (mount_path)"
+                f"the directory {self.efs_dir} for the file system cannot be made: {error}; "
+                "without namespaces it must be the path at which jobs mount it; choose "
+                "another with --mount-path (mount_path)"
             ) from error
         self.file_system_id, self.access_point_id = systems.create(base, path)
         stack.callback(systems.delete, self.file_system_id, self.access_point_id)

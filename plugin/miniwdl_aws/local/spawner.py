@@ -1,12 +1,12 @@
 """The helper process that starts jobs in namespaces of their own.
 
 Run as ``python -I -S spawner.py FD``: it imports the standard library alone, so that forking it is
-cheap, and it is single-threaded, so that forking it is safe. ``FD`` is one end of a ``SOCK_SEQPACKET``
-socket pair; each message is one JSON object:
+cheap, and it is single-threaded, so that forking it is safe. ``FD`` is one end of a
+``SOCK_SEQPACKET`` socket pair; each message is one JSON object:
 
 =================  ==============================================================================
-to the spawner     ``{"op": "start", "id", "argv", "env", "cwd", "mounts", ...}`` with one file
-                   descriptor, which becomes the job's standard output and error;
+to the spawner     ``{"op": "start", "id", "argv", "env", "cwd", "mounts", ...}`` with one
+                   file descriptor, which becomes the job's standard output and error;
                    ``{"op": "kill", "id", "signal"}``
 from the spawner   ``{"event": "ready", "user_namespace"}`` or ``{"event": "refused", "error"}``,
                    once; ``{"event": "started", "id", "pid"}`` or
@@ -14,9 +14,10 @@ from the spawner   ``{"event": "ready", "user_namespace"}`` or ``{"event": "refu
                    ``{"event": "exited", "id", "exit_code"}``
 =================  ==============================================================================
 
-A job is the first process of its own PID namespace, as in a container: when it ends, the kernel ends
-everything that it left running, and a signal that it has no handler for does not reach it, except
-SIGKILL. When the socket closes, all jobs are killed; when the spawner dies, the kernel kills them.
+A job is the first process of its own PID namespace, as in a container: when it ends, the kernel
+ends everything that it left running, and a signal that it has no handler for does not reach it,
+except SIGKILL. When the socket closes, all jobs are killed; when the spawner dies, the kernel
+kills them.
 """
 
 import contextlib
@@ -27,8 +28,8 @@ import resource
 import selectors
 import signal
 import socket
-import stat
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 CLONE_NEWNS = 0x00020000
@@ -84,8 +85,7 @@ def enter_user_namespace(uid: int, gid: int) -> None:
         ("uid_map", f"0 {uid} 1"),
         ("gid_map", f"0 {gid} 1"),
     ):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - procfs, before pathlib is worth importing
-            file.write(text)
+        Path("/proc/self", name).write_text(text, encoding="ascii")
 
 
 def fork_into_namespaces() -> int:
@@ -105,62 +105,60 @@ def fork_into_namespaces() -> int:
     return int(pid)
 
 
-def _rebind(source: str, target: str) -> None:
+def _rebind(source: Path, target: Path) -> None:
     """Make ``target`` show what ``source`` shows; links are copied, since they cannot be bound."""
-    mode = os.lstat(source).st_mode
-    if stat.S_ISLNK(mode):
-        os.symlink(os.readlink(source), target)
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
         return
-    if stat.S_ISDIR(mode):
-        os.mkdir(target)
+    if source.is_dir():
+        target.mkdir()
     else:
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
-    _mount(source, target, None, MS_BIND | MS_REC)
+        target.touch(mode=0o600)
+    _mount(str(source), str(target), None, MS_BIND | MS_REC)
 
 
-def _copy_onto_tmpfs(directory: str, staging: str) -> None:
+def _copy_onto_tmpfs(directory: Path, staging: Path) -> None:
     """Mount a tmpfs on ``staging`` in which every entry of ``directory`` is bound."""
-    _mount("tmpfs", staging, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-    for entry in os.listdir(directory):
+    entries = list(directory.iterdir())
+    _mount("tmpfs", str(staging), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    for entry in entries:
         # An entry that vanished or that nobody may bind (a dead network mount) is left out.
         with contextlib.suppress(OSError):
-            _rebind(os.path.join(directory, entry), os.path.join(staging, entry))
+            _rebind(entry, staging / entry.name)
 
 
-def make_mount_point(target: str, staging: str) -> None:
+def make_mount_point(target: Path, staging: Path) -> None:
     """Make the directory ``target`` exist in this mount namespace, and nowhere else.
 
-    The nearest ancestor that exists gets a tmpfs which shows all of its old entries, so that nothing
-    a job may need is hidden; if that ancestor is ``/``, the process moves into the new root.
+    The nearest ancestor that exists gets a tmpfs which shows all of its old entries, so that
+    nothing a job may need is hidden; if that ancestor is ``/``, the process moves into a new root.
 
     Args:
         target: an absolute path that is no directory yet.
         staging: an existing directory to build on; other namespaces do not see what is mounted.
     """
-    ancestor = os.path.dirname(target)
-    while not os.path.isdir(ancestor):
-        ancestor = os.path.dirname(ancestor)
+    ancestor = next(parent for parent in target.parents if parent.is_dir())
     _copy_onto_tmpfs(ancestor, staging)
-    os.makedirs(staging + target.removeprefix("" if ancestor == "/" else ancestor))
-    if ancestor == "/":
+    (staging / target.relative_to(ancestor)).mkdir(parents=True)
+    if ancestor == Path("/"):
         os.chroot(staging)
         os.chdir("/")
     else:
-        _mount(staging, ancestor, None, MS_BIND | MS_REC)
+        _mount(str(staging), str(ancestor), None, MS_BIND | MS_REC)
 
 
-def _bind(source: str, target: str, *, read_only: bool, staging: str) -> None:
+def _bind(source: str, target: Path, *, read_only: bool, staging: Path) -> None:
     # The source is opened before anything is mounted over the place where it lies.
     descriptor = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if not os.path.isdir(target):
+        if not target.is_dir():
             make_mount_point(target, staging)
-        _mount(f"/proc/self/fd/{descriptor}", target, None, MS_BIND | MS_REC)
+        _mount(f"/proc/self/fd/{descriptor}", str(target), None, MS_BIND | MS_REC)
     finally:
         os.close(descriptor)
     if read_only:
         kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        _mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+        _mount("none", str(target), None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
 
 
 def _isolate_mounts() -> None:
@@ -174,9 +172,9 @@ def _bind_all(request: dict[str, Any]) -> None:
     except OSError as error:
         raise StartError("mount", str(error)) from error
     for mount in request["mounts"]:
-        source, target = mount["source"], mount["target"]
+        source, target = mount["source"], Path(mount["target"])
         try:
-            _bind(source, target, read_only=mount["read_only"], staging=request["staging"])
+            _bind(source, target, read_only=mount["read_only"], staging=Path(request["staging"]))
         except OSError as error:
             raise StartError("mount", f"{source} at {target}: {error}") from error
 
@@ -331,7 +329,7 @@ class Spawner:
         """Work until the other end has gone, then kill what still runs."""
         woken, waker = socket.socketpair()
         for end in (woken, waker):
-            end.setblocking(False)
+            end.settimeout(0)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         with selectors.DefaultSelector() as selector:
@@ -349,17 +347,21 @@ class Spawner:
         self.kill_all()
 
 
+def _try_namespaces(uid: int, gid: int) -> None:
+    if uid != 0:
+        enter_user_namespace(uid, gid)
+    pid = fork_into_namespaces()
+    if pid == 0:
+        _probe()
+    if os.waitpid(pid, 0)[1] != 0:
+        raise OSError(1, "mounting file systems in a new namespace is refused")
+
+
 def _enter(control: socket.socket) -> bool:
     """Get the right to make namespaces and try it; tell how it went."""
-    uid, gid = os.getuid(), os.getgid()
+    uid = os.getuid()
     try:
-        if uid != 0:
-            enter_user_namespace(uid, gid)
-        pid = fork_into_namespaces()
-        if pid == 0:
-            _probe()
-        if os.waitpid(pid, 0)[1] != 0:
-            raise OSError(1, "mounting file systems in a new namespace is refused")
+        _try_namespaces(uid, os.getgid())
     except OSError as error:
         control.send(json.dumps({"event": "refused", "error": str(error)}).encode())
         return False
