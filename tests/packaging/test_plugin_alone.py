@@ -1,0 +1,49 @@
+"""Without extras the plugin is small: it submits, follows and cancels with boto3 alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent.parent / "plugin" / "miniwdl_aws"
+
+BOTO3 = {"boto3", "botocore", "jmespath", "s3transfer", "python-dateutil", "six", "urllib3"}
+"""boto3 and all that it requires."""
+
+NEED_AN_EXTRA = ("miniwdl_aws.backend", "miniwdl_aws.runner", "miniwdl_aws.local")
+"""What runs inside the workflow job (extra `runner`) or is the local AWS (extra `local`)."""
+
+NEED_AN_EXTRA_TOO = {"miniwdl_aws.cli.run_s3upload", "miniwdl_aws.cli.local"}
+
+
+def modules() -> list[str]:
+    paths = (path.relative_to(PACKAGE.parent).with_suffix("") for path in PACKAGE.rglob("*.py"))
+    return sorted(".".join(path.parts).removesuffix(".__init__") for path in paths)
+
+
+SUBMIT_SIDE = [
+    name
+    for name in modules()
+    if not name.startswith(NEED_AN_EXTRA) and name not in NEED_AN_EXTRA_TOO
+]
+
+
+def test_the_plugin_alone_brings_boto3_and_nothing_else(plugin_alone: Any) -> None:
+    """Its closure is boto3's; pip and setuptools come with a virtual environment."""
+    assert set(plugin_alone.distributions) - {"pip", "setuptools"} == BOTO3 | {"miniwdl-aws"}
+
+
+@pytest.mark.parametrize("module", SUBMIT_SIDE)
+def test_the_submit_side_imports_neither_airflow_nor_wdl(plugin_alone: Any, module: str) -> None:
+    """Each of its modules can be imported first, where neither is installed."""
+    code = (
+        "import importlib, json, sys\n"
+        "importlib.import_module(sys.argv[1])\n"
+        "print(json.dumps([name for name in ('WDL', 'airflow', 'moto') if name in sys.modules]))"
+    )
+    assert plugin_alone.python(code, module) == []
+
+
+def test_submit_explains_itself_without_an_extra(plugin_alone: Any) -> None:
+    """`miniwdl-aws-submit --help` needs neither miniwdl nor credentials."""
+    assert "--workflow-queue" in plugin_alone.run("miniwdl-aws-submit", "--help")
