@@ -17,6 +17,7 @@ from miniwdl_aws.publish.checksums import (
     encode,
     file_checksum,
     parts,
+    same,
 )
 from miniwdl_aws.publish.plan import PlannedObject
 from miniwdl_aws.s3 import stat_object
@@ -46,8 +47,9 @@ def is_stored(clients: AwsClients, bucket: str, key: str, planned: PlannedObject
     """
     answer = stat_object(clients, bucket, key)
     expected = local_checksum(planned)
-    same = answer["ContentLength"] == planned.size and answer.get("ChecksumSHA256") == expected
-    return expected if same else None
+    if answer["ContentLength"] != planned.size or not same(answer.get("ChecksumSHA256"), expected):
+        return None
+    return expected
 
 
 def put(
@@ -71,7 +73,7 @@ def put(
         checksum = _put_parts(clients, bucket, key, planned, divided, part_pool)
         answer = stat_object(clients, bucket, key)
     stored = answer.get("ChecksumSHA256")
-    if stored != checksum:
+    if not same(stored, checksum):
         raise PublicationError(
             f"s3://{bucket}/{key} has the SHA-256 {stored}, not {checksum}", (key,)
         )
@@ -101,7 +103,7 @@ def _put_parts(
 ) -> str:
     with aws_errors("CreateMultipartUpload", f"s3://{bucket}/{key}"):
         upload = clients.s3.create_multipart_upload(
-            Bucket=bucket, Key=key, ChecksumAlgorithm="SHA256"
+            Bucket=bucket, Key=key, ChecksumAlgorithm="SHA256", ChecksumType="COMPOSITE"
         )
     target = {"Bucket": bucket, "Key": key, "UploadId": upload["UploadId"]}
     path = planned.path or Path()
