@@ -44,6 +44,18 @@ def test_the_submit_side_imports_neither_airflow_nor_wdl(plugin_alone: Any, modu
     assert plugin_alone.python(code, module) == []
 
 
+def test_the_configuration_of_the_workflow_job_is_installed(plugin_alone: Any) -> None:
+    """`miniwdl-run-s3upload` finds it in the package, wherever that lies."""
+    code = (
+        "import configparser, importlib.resources, json\n"
+        "parser = configparser.ConfigParser()\n"
+        "file = importlib.resources.files('miniwdl_aws') / 'miniwdl_aws.cfg'\n"
+        "parser.read_string(file.read_text())\n"
+        "print(json.dumps(parser['scheduler']['container_backend']))"
+    )
+    assert plugin_alone.python(code) == "aws_batch_job"
+
+
 def test_submit_explains_itself_without_an_extra(plugin_alone: Any) -> None:
     """`miniwdl-aws-submit --help` needs neither miniwdl nor credentials."""
     assert "--workflow-queue" in plugin_alone.run("miniwdl-aws-submit", "--help")

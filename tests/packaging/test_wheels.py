@@ -8,8 +8,6 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 
 def project(sources: Path) -> dict[str, Any]:
     table: dict[str, Any] = tomllib.loads((sources / "pyproject.toml").read_text())
@@ -49,14 +47,6 @@ def test_a_wheel_adds_only_its_metadata_and_the_licence(built: Any) -> None:
         "entry_points.txt",
         "licenses/LICENSE",
     }
-
-
-def test_the_plugin_ships_the_configuration_of_the_workflow_image(built: Any) -> None:
-    """`miniwdl-run-s3upload` reads it from the installed package."""
-    if built.sources.name != "plugin":
-        pytest.skip("the provider has no configuration file")
-    with zipfile.ZipFile(built.wheel) as archive:
-        assert "[scheduler]" in archive.read("miniwdl_aws/miniwdl_aws.cfg").decode()
 
 
 def test_an_sdist_holds_no_tests_and_nothing_of_the_other_distribution(built: Any) -> None:
