@@ -136,10 +136,8 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         self._planned = (hook.clients, plan, identity.owner)
         submission = submit(hook.clients, plan)
         self.log.info(
-            "%s job %s (%s) for run key %s, generation %s",
-            "adopted" if submission.adopted else "submitted",
+            "job %s is for run key %s, generation %s",
             submission.job_id,
-            submission.job_name,
             plan.run_key,
             plan.generation,
         )

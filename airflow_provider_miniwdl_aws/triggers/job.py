@@ -1,6 +1,7 @@
 """The trigger that waits for a job in the triggerer, and copies its log into the task's."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ MIN_SECONDS = 10.0
 """No event sooner: the scheduler may not have written down the deferral, and fail the task."""
 
 KILL_SECONDS = 25.0
-"""How long a kill is waited for; Airflow's own bound is 30 s (``[triggerer] on_kill_timeout``)."""
+"""How long a kill is waited for; Airflow's bound is 30 s (``[triggerer] on_kill_timeout``)."""
 
 RESTART_OVERLAP_SECONDS = 120.0
 """How far before its start a trigger that another triggerer has run copies the log."""
@@ -122,24 +123,25 @@ class MiniwdlJobTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """End the job and its task jobs; Airflow 3.3 calls this when somebody kills the task.
 
-        What takes longer than Airflow allows for goes on in the triggerer's threads.
+        The work is done by threads of the triggerer's, and goes on whatever becomes of this
+        coroutine: Airflow allows it 30 s, but 3.3.2 cancels it again with every round of its
+        loop, so about one second after it has begun.
         """
         if not self.cancel_on_kill:
             return
         reason = f"{self.owner or 'the Airflow task'} was killed while deferred"
         killing = self._watchers.kill(self._key, self.job_id, reason)
-        try:
-            ended = await asyncio.wait_for(
-                asyncio.shield(asyncio.wrap_future(killing)), KILL_SECONDS
-            )
-        except TimeoutError:
+        if not await _has_come(asyncio.wrap_future(killing), KILL_SECONDS):
             self.log.warning("job %s was told to end, and is watched no more", self.job_id)
+            return
+        try:
+            ended = killing.result()
         except MiniwdlAwsError as exc:
             self.log.error("job %s could not be ended: %s", self.job_id, exc)  # noqa: TRY400
-        else:
-            self.log.info("ended job %s and %d task jobs", self.job_id, len(ended.terminated))
-            if ended.alive:
-                self.log.warning("still ending: %s", ", ".join(ended.alive))
+            return
+        self.log.info("ended job %s and %d task jobs", self.job_id, len(ended.terminated))
+        if ended.alive:
+            self.log.warning("still ending: %s", ", ".join(ended.alive))
 
     @property
     def _key(self) -> ConnectionKey:
@@ -187,3 +189,13 @@ class MiniwdlJobTrigger(BaseTrigger):
             for line in item.lines[start : start + LINES_AT_ONCE]:
                 self.log.info("%s", line.message)
             await asyncio.sleep(0)
+
+
+async def _has_come(future: "asyncio.Future[Any]", seconds: float) -> bool:
+    """Wait for a future for so long, however often this coroutine is cancelled meanwhile."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not future.done() and loop.time() < deadline:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([future], timeout=deadline - loop.time())
+    return future.done()
