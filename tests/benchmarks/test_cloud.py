@@ -1,0 +1,44 @@
+"""A run on an AWS that really runs its jobs."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cloud import emulated
+from benchmarks.errors import BenchmarkError
+from benchmarks.peers import ours
+from benchmarks.settings import BenchmarkSettings
+from benchmarks.workloads import scatter
+
+QUICK = BenchmarkSettings(
+    directory=Path(), n=3, task_seconds=0, start_delay_seconds=0.0, latency_ms=1.0
+)
+
+
+def test_a_run_shows_calls_times_and_usage() -> None:
+    """Each submission is counted and dated; nothing that the benchmark itself asks is."""
+    with emulated(QUICK) as cloud:
+        result = cloud.run(ours(), scatter(QUICK))
+    assert (result.calls["SubmitJob"], result.definitions_registered) == (3, 1)
+    assert result.calls.keys() <= {
+        "SubmitJob",
+        "DescribeJobs",
+        "DescribeJobDefinitions",
+        "RegisterJobDefinition",
+    }
+    assert len(result.submitted_at) == 3
+    assert result.throttled == {}
+    assert result.usage.exit_code == 0
+    assert result.usage.cpu_seconds > 0.1
+    assert result.beyond_job_seconds == result.usage.seconds > 0.1
+
+
+def test_a_run_that_fails_is_no_measurement() -> None:
+    """The message names the backend and holds the end of the head's log."""
+    broken = dataclasses.replace(scatter(QUICK), wdl="version 1.1\nworkflow w { call gone }\n")
+    with emulated(QUICK) as cloud, pytest.raises(BenchmarkError) as raised:
+        cloud.run(ours(), broken)
+    message = str(raised.value)
+    assert "(ours), scatter: exit code 2" in message
+    assert "gone" in message
