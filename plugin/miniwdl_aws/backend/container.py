@@ -54,9 +54,9 @@ DEFAULT_IMAGE = "ubuntu:22.04"
 DEFAULT_CPU = 1
 DEFAULT_MEMORY_BYTES = 2**30
 
-TERMINATION_SECONDS = 20.0
-"""How long a terminated job is watched until it has ended; Batch gives the workflow job 30 s
-between SIGTERM and SIGKILL, in which its log is uploaded too."""
+TERMINATION_SECONDS = 10.0
+"""How long a terminated job is watched until it has ended. The workflow job has 30 s between SIGTERM
+and SIGKILL, in which it also reports (`runner.process.KILL_AFTER_SECONDS`)."""
 
 STDERR_PERIOD_SECONDS = 5.0
 """How often a running task's standard error is read, where ``--verbose`` shows it."""
@@ -377,7 +377,7 @@ def _log_status(logger: logging.Logger, status: JobStatus) -> None:
     fields: dict[str, Any] = {"status": status.status, "jobId": status.job_id}
     if status.log_stream:
         fields["logStreamName"] = status.log_stream
-    if status.reason:
+    if status.reason and not status.succeeded:
         fields["reason"] = status.reason
     notable = status.status in ("RUNNING", "SUCCEEDED", "FAILED", "LOST")
     log = logger.notice if notable else logger.info  # type: ignore[attr-defined]

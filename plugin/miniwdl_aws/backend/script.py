@@ -8,7 +8,7 @@ It needs a POSIX shell and the usual utilities (GNU's or BusyBox's), and keeps t
 3. SIGTERM reaches the command, which may end its work, while its last words are still read.
 
 A process that the command leaves behind may hold the pipes open; it is not waited for longer than
-`DRAIN_SECONDS`. Where named pipes or ``tee`` cannot be had, the files are written directly and
+`DRAIN_SECONDS`, and a second when the job is being terminated. Where named pipes or ``tee`` cannot be had, the files are written directly and
 copied to the log in the end.
 """
 
@@ -129,7 +129,7 @@ _mw_command_code=$_mw_code
 if [ -n "$_mw_pipes" ]; then
   (
     trap 'kill "$_mw_nap" 2>/dev/null; exit' TERM
-    sleep {DRAIN_SECONDS} &
+    sleep "${{_mw_stop:-{DRAIN_SECONDS}}}" &
     _mw_nap=$!
     wait "$_mw_nap"
     kill -KILL "$_mw_out" "$_mw_err"
