@@ -3,9 +3,10 @@
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 
-from miniwdl_aws.clients import AwsClients, aws_errors
+from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.discover import discover
 from miniwdl_aws.plan import JobRequest, Plan, plan, workflow_command
+from miniwdl_aws.s3 import parse_uri, read_object
 from miniwdl_aws.settings import Layer
 from miniwdl_aws.source import pack
 
@@ -54,6 +55,4 @@ def prepare(
 
 
 def _read_object(clients: AwsClients, uri: str) -> bytes:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    with aws_errors("GetObject", uri):
-        return clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return read_object(clients, *parse_uri(uri))

@@ -8,6 +8,7 @@ from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.errors import AwsNotFoundError
 from miniwdl_aws.jobs import find_jobs, terminate
 from miniwdl_aws.plan import Plan, Upload
+from miniwdl_aws.s3 import stat_object, write_object
 from miniwdl_aws.status import JobStatus
 
 _log = logging.getLogger(__name__)
@@ -94,15 +95,7 @@ def _ensure_definition(clients: AwsClients, plan: Plan) -> None:
 
 def _put_once(clients: AwsClients, upload: Upload) -> None:
     """Put a content-addressed object unless it is there: its name says what it holds."""
-    uri = f"s3://{upload.bucket}/{upload.key}"
     try:
-        with aws_errors("HeadObject", uri):
-            clients.s3.head_object(Bucket=upload.bucket, Key=upload.key)
+        stat_object(clients, upload.bucket, upload.key)
     except AwsNotFoundError:
-        with aws_errors("PutObject", uri):
-            clients.s3.put_object(
-                Bucket=upload.bucket,
-                Key=upload.key,
-                Body=upload.content,
-                ChecksumAlgorithm="SHA256",
-            )
+        write_object(clients, upload.bucket, upload.key, upload.content)

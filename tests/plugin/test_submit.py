@@ -104,7 +104,18 @@ def test_a_large_bundle_lies_on_s3_before_the_job_starts(
 
 
 def submit_task_job(clients: AwsClients, settings: SubmitSettings, parent: str, number: int) -> str:
-    definition = planned(settings, "x").job_definition["jobDefinitionName"]
+    definition = "test-task"
+    clients.batch.register_job_definition(
+        jobDefinitionName=definition,
+        type="container",
+        containerProperties={
+            "image": "local",
+            "resourceRequirements": [
+                {"type": "VCPU", "value": "1"},
+                {"type": "MEMORY", "value": "64"},
+            ],
+        },
+    )
     return clients.batch.submit_job(
         jobName=f"{names.task_job_prefix(parent)}call-{number}",
         jobQueue=settings.task_queue,

@@ -40,11 +40,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
     arguments, passed = _parser().parse_known_args(argv)
     verbose = arguments.follow or "--verbose" in passed or "--debug" in passed
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("miniwdl_aws").setLevel(logging.INFO if verbose else logging.WARNING)
     try:
         sys.exit(run(vars(arguments), passed, process_environment()))
     except MiniwdlAwsError as exc:

@@ -150,14 +150,16 @@ def test_a_second_ctrl_c_ends_the_run(
         monkeypatch.setenv(name, value)
     clients = AwsClients()
     log = tmp_path / "stderr"
-    with log.open("w") as stderr:
-        program = subprocess.Popen(
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
             [str(PROGRAM), str(write(tmp_path, SLOW)), "--follow"],
             env=environ,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-        )
+        ) as program,
+    ):
         assert program.stdout is not None
         job_id = program.stdout.readline().strip()
         eventually(lambda: "RUNNING" in log.read_text())
