@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from miniwdl_aws.clients import AwsClients, aws_errors
-from miniwdl_aws.errors import AwsError, AwsThrottledError
+from miniwdl_aws.errors import AwsThrottledError
 from miniwdl_aws.status import JobStatus, from_describe_jobs, lost
 
 MAX_DESCRIBED = 100
@@ -165,7 +165,7 @@ class Describer:
     def _sweep_some(self, job_ids: list[str]) -> None:
         try:
             found = self._describe(job_ids)
-        except AwsError as exc:
+        except Exception as exc:  # noqa: BLE001  (an answer that cannot be read is unknown, counted to a bound)
             self._failed(job_ids, exc)
             return
         self._failures = 0
@@ -202,7 +202,7 @@ class Describer:
                     )
         self._observe(gone)
 
-    def _failed(self, job_ids: list[str], exc: AwsError) -> None:
+    def _failed(self, job_ids: list[str], exc: Exception) -> None:
         self._failures += 1
         now = self._clock()
         if self._failing_since is None:
