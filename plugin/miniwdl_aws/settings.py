@@ -13,6 +13,7 @@ from typing import Any
 
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.fargate import refuse_impossible_size
+from miniwdl_aws.parsing import boolean, integer, matching, number, one_of
 
 DELETE_AFTER = ("always", "success", "failure")
 
@@ -46,51 +47,8 @@ class Setting:
     travels: bool = False
 
 
-def _matching(pattern: str, rule: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if not re.fullmatch(pattern, text.strip()):
-            raise ValueError(rule)
-        return text.strip()
-
-    return parse
-
-
-def _boolean(text: str) -> bool:
-    words = {"true": True, "1": True, "yes": True, "t": True, "y": True}
-    words.update({"false": False, "0": False, "no": False, "f": False, "n": False})
-    try:
-        return words[text.strip().lower()]
-    except KeyError:
-        raise ValueError("must be true or false") from None
-
-
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.strip().lower() not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return text.strip().lower()
-
-    return parse
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError("must be a number") from None
-
-
-def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d+", text.strip()) or not minimum <= int(text) <= maximum:
-            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
-        return int(text)
-
-    return parse
-
-
-_S3_URI = _matching(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?", "must be s3://BUCKET/PREFIX")
-_PATH = _matching(r"/.*[^/].*", "must be an absolute path other than /")
+_S3_URI = matching(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?", "must be s3://BUCKET/PREFIX")
+_PATH = matching(r"/.*[^/].*", "must be an absolute path other than /")
 
 SETTINGS = (
     Setting(name="workflow_queue", flag="--workflow-queue",
@@ -100,28 +58,28 @@ SETTINGS = (
     Setting(name="task_queue_fallback", flag="--task-queue-fallback",
             variables=("MINIWDL__AWS__TASK_QUEUE_FALLBACK",), tag="DefaultTaskQueueFallback"),
     Setting(name="fsap", flag="--fsap", variables=("MINIWDL__AWS__FSAP",), tag="DefaultFsap",
-            parse=_matching(r"fsap-[0-9a-f]+", "must be an EFS access point, fsap-…")),
+            parse=matching(r"fsap-[0-9a-f]+", "must be an EFS access point, fsap-…")),
     Setting(name="mount", flag="--mount", variables=("MINIWDL__FILE_IO__ROOT",),
             default="/mnt/efs", parse=_PATH),
     Setting(name="dir", flag="--dir", parse=_PATH),
     Setting(name="workflow_role", flag="--workflow-role",
             variables=("MINIWDL__AWS__WORKFLOW_ROLE",), tag="WorkflowEngineRoleArn",
-            parse=_matching(r"arn:aws[\w-]*:iam::\d{12}:role/.+", "must be an IAM role's ARN")),
+            parse=matching(r"arn:aws[\w-]*:iam::\d{12}:role/.+", "must be an IAM role's ARN")),
     Setting(name="image", flag="--image", variables=("MINIWDL__AWS__WORKFLOW_IMAGE",)),
-    Setting(name="cpu", flag="--cpu", default=1.0, parse=_number),
-    Setting(name="memory_gib", flag="--memory-GiB", default=4.0, parse=_number),
-    Setting(name="public_ip", flag="--no-public-ip", default=True, parse=_boolean),
-    Setting(name="pass_environment", flag="--no-env", default=True, parse=_boolean),
+    Setting(name="cpu", flag="--cpu", default=1.0, parse=number),
+    Setting(name="memory_gib", flag="--memory-GiB", default=4.0, parse=number),
+    Setting(name="public_ip", flag="--no-public-ip", default=True, parse=boolean),
+    Setting(name="pass_environment", flag="--no-env", default=True, parse=boolean),
     Setting(name="s3upload", flag="--s3upload", variables=("MINIWDL__AWS__S3_UPLOAD_FOLDER",),
             parse=_S3_URI),
     Setting(name="delete_after", flag="--delete-after",
             variables=("MINIWDL__AWS__DELETE_AFTER_S3_UPLOAD",
                        "MINIWDL__AWS__S3_UPLOAD_DELETE_AFTER"),
-            parse=_one_of(DELETE_AFTER)),
+            parse=one_of(DELETE_AFTER)),
     Setting(name="exchange", flag="--exchange", variables=("MINIWDL__AWS__EXCHANGE",),
             parse=_S3_URI),
     Setting(name="job_timeout_seconds", flag="--workflow-timeout", default=MAX_JOB_SECONDS,
-            parse=_integer(MIN_JOB_SECONDS, MAX_JOB_SECONDS)),
+            parse=integer(MIN_JOB_SECONDS, MAX_JOB_SECONDS)),
 )  # fmt: skip
 """All settings of a submission, in the order of the reference pages."""
 
@@ -361,7 +319,7 @@ def _parsed(setting: Setting, value: Any, source: str) -> Any:
         raise ConfigurationError(
             setting.name, "must be text", value=value, source=source, remedy="Give a string."
         )
-    if isinstance(value, bool) and setting.parse is _boolean:
+    if isinstance(value, bool) and setting.parse is boolean:
         return value
     try:
         return setting.parse(str(value))
