@@ -2,15 +2,15 @@
 
 import argparse
 import json
-import os
 import shlex
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from miniwdl_aws.environment import process_environment
 from miniwdl_aws.local import LocalAws, LocalAwsError, LocalAwsSettings
 
 _DESCRIPTION = """\
@@ -128,7 +128,7 @@ def _print_environment(aws: LocalAws, *, as_json: bool) -> None:
 
 def _serve(aws: LocalAws, *, as_json: bool) -> int:
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
     with aws:
         _introduce(aws)
@@ -138,12 +138,30 @@ def _serve(aws: LocalAws, *, as_json: bool) -> int:
     return 0
 
 
+def environment_for(base: Mapping[str, str], local: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a command that is to use the local AWS and nothing else.
+
+    Args:
+        base: the environment that it would have.
+        local: the local AWS's own variables, which win.
+    """
+    misleading = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+    kept = {
+        name: value
+        for name, value in base.items()
+        if name not in misleading and not name.startswith("AWS_ENDPOINT_URL")
+    }
+    direct = [part for part in (kept.get("NO_PROXY", kept.get("no_proxy")), "127.0.0.1") if part]
+    kept["NO_PROXY"] = kept["no_proxy"] = ",".join(direct)
+    return {**kept, **local}
+
+
 def _run(aws: LocalAws, command: Sequence[str]) -> int:
     with aws:
         _introduce(aws)
         try:
             process = subprocess.Popen(  # noqa: S603 - the caller's own command
-                command, env={**os.environ, **aws.environment}
+                command, env=environment_for(process_environment(), aws.environment)
             )
         except OSError as error:
             _note(f"cannot run {command[0]}: {error}")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import threading
@@ -14,6 +15,9 @@ from typing import Any, Protocol
 from miniwdl_aws.local.launchers import Launcher, ProcessSpec, make_launcher
 from miniwdl_aws.local.output import LogSink, OutputPump
 from miniwdl_aws.local.settings import Isolation
+
+_OPEN_FILES = 16_384
+"""One pipe for each job, one socket for each connection."""
 
 
 class LogStreams(LogSink, Protocol):
@@ -76,6 +80,7 @@ class Executor:
         self._clock = clock
         self._tasks: dict[str, _Task] = {}
         self._closing = False
+        allow_open_files(_OPEN_FILES)
         self._loop = asyncio.new_event_loop()
         staging = scratch / ".staging"
         staging.mkdir(parents=True, exist_ok=True)
@@ -189,3 +194,13 @@ class Executor:
                 os.close(task.output)
         self._tasks.clear()
         self._loop.stop()
+
+
+def allow_open_files(wanted: int) -> None:
+    """Raise this process's limit of open files to a number, or as near as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return
+    with contextlib.suppress(ValueError, OSError):  # some systems have lower limits of their own
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

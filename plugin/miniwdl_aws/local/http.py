@@ -47,13 +47,15 @@ class _Task(waitress.task.WSGITask):  # type: ignore[misc]
     waitress writes the names of headers with capitals, and clients take metadata's names from them.
     """
 
+    response_headers: list[tuple[str, str]]
+
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
         environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = self.request.kept_names
         return environ
 
     def build_response_header(self) -> bytes:
-        headers: list[tuple[str, str]] = self.response_headers
+        headers = self.response_headers
         metadata = [header for header in headers if header[0].lower().startswith("x-amz-meta-")]
         self.response_headers = [header for header in headers if header not in metadata]
         built: bytes = super().build_response_header()

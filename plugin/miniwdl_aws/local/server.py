@@ -1,8 +1,10 @@
 """The local AWS as one object: start it, use its environment, stop it."""
 
 import contextlib
+import fcntl
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -92,6 +94,8 @@ class LocalAws:
         return {
             **self._job_environment(),
             "MINIWDL__AWS__WORKFLOW_QUEUE": WORKFLOW_QUEUE,
+            # No image is pulled for a process: any name does.
+            "MINIWDL__AWS__WORKFLOW_IMAGE": "miniwdl-aws:local",
             "MINIWDL_AWS_LOCAL_BUCKET": self.bucket,
             "MINIWDL_AWS_LOCAL_EFS_DIR": str(self.efs_dir),
             "MINIWDL_AWS_LOCAL_FSAP": self.access_point_id,
@@ -177,8 +181,11 @@ class LocalAws:
 
     def _make_root(self, stack: contextlib.ExitStack) -> Path:
         if self.settings.root is not None:
-            self.settings.root.mkdir(parents=True, exist_ok=True)
-            return self.settings.root.resolve()
+            root = self.settings.root
+            root.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_only_user(root))
+            shutil.rmtree(root / "scratch", ignore_errors=True)  # what a crash may have left
+            return root.resolve()
         root = Path(tempfile.mkdtemp(prefix="miniwdl-aws-local-"))
         root.chmod(0o755)  # jobs of other users need to pass
         stack.callback(shutil.rmtree, root, ignore_errors=True)
@@ -243,3 +250,17 @@ class LocalAws:
         if kind == "jobs" and method == "GET" and rest.endswith("/history"):
             return self.job_history(rest.removesuffix("/history"))
         return None
+
+
+@contextlib.contextmanager
+def _only_user(root: Path) -> Iterator[None]:
+    """Keep a second local AWS away from a state directory."""
+    with (root / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LocalAwsError(
+                f"the state directory {root} is in use by another local AWS; stop that one, or "
+                "choose another --root"
+            ) from error
+        yield

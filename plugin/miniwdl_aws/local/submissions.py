@@ -61,7 +61,18 @@ def _container(
     return container, parameters
 
 
+def _definition(definitions: Definitions, reference: str) -> JobDefinition:
+    definition = definitions.find(reference)
+    if definition is None:
+        raise BatchError(f"Job definition {reference} does not exist")
+    if not definition.active:
+        raise BatchError(f"Job definition {definition.arn} is INACTIVE")
+    return definition
+
+
 def _place(definition: JobDefinition, queue: JobQueue) -> None:
+    if queue.state != "ENABLED":
+        raise BatchError(f"Job queue {queue.name} is not ENABLED")
     if definition.fargate != queue.fargate:
         wanted, offered = (
             "FARGATE" if each else "EC2" for each in (definition.fargate, queue.fargate)
@@ -94,13 +105,7 @@ def make_job(
     """
     _check(request)
     queue = queues.queue(request["jobQueue"])
-    if queue.state != "ENABLED":
-        raise BatchError(f"Job queue {queue.name} is not ENABLED")
-    definition = definitions.find(request["jobDefinition"])
-    if definition is None:
-        raise BatchError(f"Job definition {request['jobDefinition']} does not exist")
-    if not definition.active:
-        raise BatchError(f"Job definition {definition.arn} is INACTIVE")
+    definition = _definition(definitions, request["jobDefinition"])
     _place(definition, queue)
     container, parameters = _container(definition, request)
     vcpus, _ = limits.resources(container, fargate=queue.fargate)

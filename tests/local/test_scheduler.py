@@ -1,0 +1,303 @@
+"""The lifecycle's rules, with a runner that the test drives."""
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from miniwdl_aws.local.arns import Arns
+from miniwdl_aws.local.definitions import Definitions
+from miniwdl_aws.local.executor import TaskEvents
+from miniwdl_aws.local.jobs import TRANSITIONS, Attempt, Job, JobStore, retries
+from miniwdl_aws.local.launchers import ProcessSpec
+from miniwdl_aws.local.moto_services import FileSystems
+from miniwdl_aws.local.queues import Queues
+from miniwdl_aws.local.scheduler import TIMED_OUT, Scheduler
+from miniwdl_aws.local.submissions import make_job
+from miniwdl_aws.local.tasks import TaskBuilder
+
+
+@dataclass(eq=False)
+class FakeTimer:
+    """A call that the test's clock makes."""
+
+    call: Callable[[], object] | None
+
+    def cancel(self) -> None:
+        """Let it not come."""
+        self.call = None
+
+
+@dataclass
+class FakeRunner:
+    """Runs nothing: starts and stops are noted, time passes when the test says so."""
+
+    scratch: Path
+    now: float = 0.0
+    running: dict[str, TaskEvents] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
+    ever: list[str] = field(default_factory=list)
+    timers: list[tuple[float, int, FakeTimer]] = field(default_factory=list)
+    numbers: Any = field(default_factory=itertools.count)
+
+    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call as time next passes."""
+        self.call_later(0, function, *arguments)
+
+    def call_later(
+        self, seconds: float, function: Callable[..., object], *arguments: Any
+    ) -> FakeTimer:
+        """Call when the time has passed."""
+        timer = FakeTimer(lambda: function(*arguments))
+        heapq.heappush(self.timers, (self.now + seconds, next(self.numbers), timer))
+        return timer
+
+    def scratch_directory(self, task_id: str) -> Path:
+        """Return a directory that nothing is written to."""
+        return self.scratch / task_id
+
+    def start(self, spec: ProcessSpec, stream: str, events: TaskEvents) -> None:
+        """Note a start."""
+        assert spec.task_id not in self.ever
+        self.ever.append(spec.task_id)
+        self.running[spec.task_id] = events
+        events.task_started()
+
+    def stop(self, task_id: str) -> None:
+        """Note a stop."""
+        self.stopped.add(task_id)
+
+    def exit(self, task_id: str, code: int) -> None:
+        """End a task."""
+        self.running.pop(task_id).task_exited(code)
+
+    def advance(self, seconds: float = 0.0) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        while self.timers and self.timers[0][0] <= end:
+            self.now, _, timer = heapq.heappop(self.timers)
+            if timer.call is not None:
+                timer.call()
+        self.now = end
+
+
+class World:
+    """A scheduler with everything that it needs."""
+
+    def __init__(self, directory: Path, max_vcpus: int = 4, start_delay: float = 0.0) -> None:
+        arns = Arns("us-west-2")
+        self.runner = FakeRunner(directory)
+        self.store = JobStore(lambda: int(self.runner.now * 1000))
+        self.queues = Queues(arns)
+        self.definitions = Definitions(arns)
+        self.arns = arns
+        self.scheduler = Scheduler(
+            store=self.store,
+            queues=self.queues,
+            runner=self.runner,
+            builder=TaskBuilder(FileSystems("us-west-2", directory), {}),
+            arns=arns,
+            start_delay_seconds=start_delay,
+        )
+        self.environment = self.queues.create_environment(
+            {
+                "computeEnvironmentName": "e",
+                "type": "MANAGED",
+                "computeResources": {"type": "EC2", "maxvCpus": max_vcpus},
+            }
+        )
+        order = [{"order": 1, "computeEnvironment": "e"}]
+        self.queues.create_queue(
+            {"jobQueueName": "q", "priority": 1, "computeEnvironmentOrder": order}
+        )
+        self.definitions.register(
+            {
+                "jobDefinitionName": "d",
+                "type": "container",
+                "containerProperties": {
+                    "image": "i",
+                    "command": ["true"],
+                    "resourceRequirements": [
+                        {"type": "VCPU", "value": "1"},
+                        {"type": "MEMORY", "value": "64"},
+                    ],
+                },
+            }
+        )
+
+    def submit(self, **more: Any) -> Job:
+        """Submit a job."""
+        job = make_job(
+            {"jobName": "j", "jobQueue": "q", "jobDefinition": "d", **more},
+            queues=self.queues,
+            definitions=self.definitions,
+            arns=self.arns,
+            now=int(self.runner.now * 1000),
+        )
+        self.scheduler.submit(job)
+        return job
+
+
+def check_history(job: Job) -> None:
+    """Hold one job's history against the lifecycle."""
+    statuses = [status for status, _ in job.history]
+    assert statuses[0] == "SUBMITTED"
+    for before, after in itertools.pairwise(statuses):
+        assert after in TRANSITIONS[before], statuses
+    times = [at for _, at in job.history]
+    assert times == sorted(times)
+    assert statuses.count("RUNNING") == len(job.attempts)
+    for attempt in job.attempts:
+        assert attempt.started_at is not None
+        assert attempt.stopped_at is not None
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["submit", "submit", "exit", "exit", "cancel", "terminate", "advance"]),
+        st.integers(0, 10_000),
+        st.integers(0, 3),
+    ),
+    max_size=60,
+)
+
+
+@given(steps=STEPS, max_vcpus=st.integers(1, 4), start_delay=st.sampled_from([0.0, 1.0]))
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_random_mixes_keep_the_lifecycle(
+    tmp_path: Path, steps: list[tuple[str, int, int]], max_vcpus: int, start_delay: float
+) -> None:
+    """No status goes backwards, vCPUs are never exceeded, nothing runs twice, and all jobs end."""
+    world = World(tmp_path, max_vcpus, start_delay)
+    runner, jobs = world.runner, []
+    for action, pick, small in steps:
+        if action == "submit":
+            earlier = [{"jobId": jobs[pick % len(jobs)].job_id}] if jobs and small == 3 else []
+            jobs.append(
+                world.submit(dependsOn=earlier, retryStrategy={"attempts": 1 + pick % 3})
+            )
+        elif action == "exit" and runner.running:
+            runner.exit(sorted(runner.running)[pick % len(runner.running)], small // 2)
+        elif action in {"cancel", "terminate"} and jobs:
+            getattr(world.scheduler, action)(jobs[pick % len(jobs)], "because")
+        elif action == "advance":
+            runner.advance(small)
+        assert 0 <= world.environment.used_vcpus <= max_vcpus
+        assert len(runner.running) <= world.environment.used_vcpus
+    for _ in range(500):
+        runner.advance(1)
+        for task_id in list(runner.running):
+            runner.exit(task_id, 0)
+    assert not runner.running
+    assert world.environment.used_vcpus == 0
+    for job in jobs:
+        assert job.ended, job.history
+        check_history(job)
+        if job.is_terminated or job.is_cancelled:
+            assert (job.status, job.status_reason) == ("FAILED", "because")
+
+
+def test_an_attempt_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    """It fails with the documented reason, though it ends well, and is not tried again."""
+    world = World(tmp_path)
+    job = world.submit(timeout={"attemptDurationSeconds": 60}, retryStrategy={"attempts": 3})
+    world.runner.advance(59.9)
+    task_id = world.runner.ever[0]
+    assert task_id not in world.runner.stopped
+    world.runner.advance(0.2)
+    assert task_id in world.runner.stopped
+    world.runner.exit(task_id, 0)
+    world.runner.advance()
+    assert (job.status, job.status_reason) == ("FAILED", TIMED_OUT)
+    assert len(job.attempts) == 1
+
+
+def test_a_timeout_counts_from_each_attempts_start(tmp_path: Path) -> None:
+    """The time of an attempt that failed is not counted against the next."""
+    world = World(tmp_path)
+    job = world.submit(timeout={"attemptDurationSeconds": 60}, retryStrategy={"attempts": 2})
+    world.runner.advance(50)
+    world.runner.exit(world.runner.ever[0], 1)
+    world.runner.advance(50)
+    assert job.status == "RUNNING"
+    assert not world.runner.stopped
+    world.runner.exit(world.runner.ever[1], 0)
+    assert job.status == "SUCCEEDED"
+
+
+def test_a_job_terminated_while_it_starts_ends(tmp_path: Path) -> None:
+    """It never runs, and gives back its vCPUs."""
+    world = World(tmp_path, start_delay=5)
+    job = world.submit()
+    world.runner.advance(1)
+    assert job.status == "STARTING"
+    world.scheduler.terminate(job, "stop")
+    world.runner.advance(5)
+    assert (job.status, job.status_reason) == ("FAILED", "stop")
+    assert world.runner.ever == []
+    assert world.environment.used_vcpus == 0
+
+
+def test_a_terminated_job_is_not_tried_again(tmp_path: Path) -> None:
+    """Whatever its exit code."""
+    world = World(tmp_path)
+    job = world.submit(retryStrategy={"attempts": 5})
+    world.runner.advance()
+    world.scheduler.terminate(job, "first")
+    world.scheduler.terminate(job, "second")
+    world.runner.advance()
+    world.runner.exit(world.runner.ever[0], 137)
+    assert (job.status, job.status_reason, len(job.attempts)) == ("FAILED", "first", 1)
+
+
+def test_a_second_queue_of_higher_priority_goes_first(tmp_path: Path) -> None:
+    """When vCPUs come free, its jobs start before older ones."""
+    world = World(tmp_path, max_vcpus=1)
+    order = [{"order": 1, "computeEnvironment": "e"}]
+    world.queues.create_queue(
+        {"jobQueueName": "urgent", "priority": 9, "computeEnvironmentOrder": order}
+    )
+    first, second, urgent = world.submit(), world.submit(), world.submit(jobQueue="urgent")
+    world.runner.advance()
+    assert [job.status for job in (first, second, urgent)] == ["RUNNING", "RUNNABLE", "RUNNABLE"]
+    world.runner.exit(world.runner.ever[0], 0)
+    world.runner.advance()
+    assert [job.status for job in (second, urgent)] == ["RUNNABLE", "RUNNING"]
+
+
+SPOT = {"onStatusReason": "Host EC2*", "action": "RETRY"}
+EXIT = {"onReason": "*", "action": "EXIT"}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "attempt", "expected"),
+    [
+        ([], {"exit_code": 1}, True),
+        ([SPOT, EXIT], {"status_reason": "Host EC2 (instance i-1) terminated."}, True),
+        ([SPOT, EXIT], {"status_reason": "Essential container in task exited"}, False),
+        ([SPOT], {"status_reason": "Essential container in task exited"}, True),
+        ([{"onExitCode": "137", "action": "exit"}], {"exit_code": 137}, False),
+        ([{"onExitCode": "13*", "action": "EXIT"}], {"exit_code": 137}, False),
+        ([{"onExitCode": "13", "action": "EXIT"}], {"exit_code": 137}, True),
+        ([{"onExitCode": "1", "onReason": "x", "action": "EXIT"}], {"exit_code": 1}, True),
+    ],
+)
+def test_exit_conditions(
+    conditions: list[dict[str, str]], attempt: dict[str, Any], *, expected: bool
+) -> None:
+    """All patterns of a condition must match; a trailing star matches the rest; else retry."""
+    last = Attempt("t", "arn", **attempt)
+    strategy = {"attempts": 2, "evaluateOnExit": conditions}
+    assert retries(strategy, 1, last) is expected
+    assert retries(strategy, 2, last) is False
+    assert retries(None, 1, last) is False
