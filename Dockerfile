@@ -18,6 +18,8 @@ FROM base AS build
 RUN python3 -c 'import ensurepip, venv' 2>/dev/null || { \
       apt-get update && apt-get install -y --no-install-recommends python3-venv; \
     }
+# pip's index, where it is not the public one: --build-arg PIP_INDEX_URL=https://...
+ARG PIP_INDEX_URL
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 # pip has an environment of its own, so that none has to be removed from the one that ships.
 RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/miniwdl-aws
