@@ -1,7 +1,8 @@
 """Checks, without a network, that the pinned files hold what the two pyproject.toml files ask for.
 
-`constraints.txt` pins everything, `plugin/runner.txt` the part of it that the workflow image installs, and
-`tools/uv.txt` the installer. `make constraints` renews the three; this says when that was forgotten.
+`constraints.txt` pins everything, `plugin/runner.txt` the part of it that the workflow image
+installs, and `tools/uv.txt` the installer. `make constraints` renews the three; this says when
+that was forgotten.
 """
 
 import re
