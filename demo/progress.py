@@ -57,7 +57,7 @@ class Board:
         """
         if self._states.get((sample, thing)) != state:
             self._states[sample, thing] = state
-            self.say(f"{self.clock() - self._start:6.1f} s  {sample:<12} {thing:<34} {state}")
+            self.say(f"{self.clock() - self._start:6.1f} s  {sample:<12} {thing:<44} {state}")
 
 
 def show_tasks(board: Board, runs: Iterable[SampleRun]) -> dict[str, str]:

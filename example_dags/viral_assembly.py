@@ -92,7 +92,7 @@ with DAG(
     )
 
     # Deferred until the workflow job has ended: the triggerer watches it and copies its log here.
-    wait = MiniwdlRunSensor(task_id="wait", job_id=submit.output)
+    wait = MiniwdlRunSensor(task_id="wait", job_id="{{ ti.xcom_pull('submit') }}")
 
     # A small job on the workflow queue, since a worker does not mount the shared file system.
     upload = MiniwdlS3UploadOperator(
