@@ -17,7 +17,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.judgement import judge
 from benchmarks.machine import machine_facts, software_versions
 from benchmarks.reference import VERSION, ensure_reference
-from benchmarks.report import document, keep, operations, statement, table
+from benchmarks.report import document, keep, operations, phases, statement, table
 from benchmarks.settings import BenchmarkSettings
 from miniwdl_aws.local.errors import LocalAwsError
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
+    from benchmarks.judgement import Row
     from benchmarks.peers import Peer
     from benchmarks.results import RunResult
     from benchmarks.workloads import Workload
@@ -51,22 +52,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"no benchmark is named {unknown[0]!r}: there are {', '.join(NAMES)}")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        settings = _settings(args)
-        _run(settings, tuple(args.names) or NAMES, args.json)
-    except (BenchmarkError, LocalAwsError, ValueError) as exc:
+        return _run(_settings(args), tuple(args.names) or NAMES, args.json)
+    except (BenchmarkError, ValueError) as exc:
         print(f"benchmarks: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("benchmarks: interrupted, everything is stopped", file=sys.stderr)
         return INTERRUPTED
-    return 0
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -> None:
+def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -> int:
     facts: dict[str, object] = {
         "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "settings": {k: v for k, v in asdict(settings).items() if k != "directory"},
@@ -75,12 +74,28 @@ def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -
     }
     _say(f"machine: {facts['machine']}\nversions: {facts['versions']}")
     bin_dir = ensure_reference(settings.directory, ROOT / "constraints.txt", say=_say)
-    results = [result for name in names for result in _runs(name, settings, bin_dir)]
-    rows = judge(results, settings)
+    results: list[RunResult] = []
+    failures: dict[str, str] = {}
+    for name in names:
+        try:
+            results += _runs(name, settings, bin_dir)
+        except (BenchmarkError, LocalAwsError) as exc:
+            failures[name] = str(exc)
+    _show(results, judge(results, settings))
     kept = settings.directory / "results" / f"{time.strftime('%Y%m%dT%H%M%S')}-n{settings.n}.json"
-    keep(document(results, rows, facts), kept, *([copy] if copy else []))
-    _say("\n" + "\n".join(operations(result) for result in results))
-    _say(f"\n{table(rows)}\n\n{statement(rows)}\nkept as {kept}")
+    content = document(results, judge(results, settings), {**facts, "failures": failures})
+    keep(content, kept, *([copy] if copy else []))
+    _say(f"kept as {kept}")
+    for name, problem in failures.items():
+        print(f"\nbenchmarks: {name} failed: {problem}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _show(results: Sequence[RunResult], rows: Sequence[Row]) -> None:
+    calls = "\n".join(operations(result) for result in results)
+    times = "\n".join(phases(result) for result in results)
+    _say(f"\ncalls\n{calls}\n\ntime beyond job time\n{times}\n\n{table(rows)}")
+    _say(f"\n{statement(rows)}")
 
 
 def _runs(name: str, settings: BenchmarkSettings, bin_dir: Path) -> list[RunResult]:

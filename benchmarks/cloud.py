@@ -34,6 +34,9 @@ TAIL_LINES = 30
 HEAD_RESOURCES = ({"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "16384"})
 """A pair that Fargate has (AWS Batch API, "ResourceRequirement"); enough for either head."""
 
+SERVER_THREADS = 128
+"""Requests that are answered at once: a burst must not wait for another call's latency."""
+
 ENDED = {"SUCCEEDED", "FAILED"}
 
 
@@ -88,16 +91,19 @@ class Cloud:
         self._wait(job_id, workload, folder, clock or Clock())
         after = self._aws.counters()
         usage = self._usage(peer, workload, folder)
+        jobs = self._jobs(peer, workload)
         return RunResult(
             peer=peer.name,
             is_ours=peer.is_ours,
             workload=workload.name,
             task_count=workload.task_count,
+            rounds=workload.rounds,
             job_seconds=workload.job_seconds(self._settings.start_delay_seconds),
             usage=usage,
             calls=difference(after["calls"], before["calls"]),
             throttled=difference(after["throttled"], before["throttled"]),
-            submitted_at=self._submissions(peer, workload),
+            submitted_at=[job["createdAt"] for job in jobs],
+            stopped_at=[job["stoppedAt"] for job in jobs],
         )
 
     def _lay_out(self, workload: Workload) -> Path:
@@ -194,12 +200,12 @@ class Cloud:
         found = sorted((self._aws.efs_dir / "miniwdl_run").glob("*/outputs.json"))
         return json.loads(found[-1].read_text()) if found else None
 
-    def _submissions(self, peer: Peer, workload: Workload) -> list[int]:
-        """Give when each task job was submitted."""
+    def _jobs(self, peer: Peer, workload: Workload) -> list[Any]:
+        """Give the task jobs' summaries, once it is sure that each of them is there."""
         pages = self._batch.get_paginator("list_jobs").paginate(
             jobQueue=TASK_QUEUE, jobStatus="SUCCEEDED"
         )
-        found = [job["createdAt"] for page in pages for job in page["jobSummaryList"]]
+        found = [job for page in pages for job in page["jobSummaryList"]]
         if len(found) != workload.task_count:
             raise BenchmarkError(
                 f"{peer.name}, {workload.name}: {len(found)} task jobs succeeded, not "
@@ -228,6 +234,7 @@ def emulated(settings: BenchmarkSettings) -> Iterator[Cloud]:
         burst=settings.burst,
         start_delay_seconds=settings.start_delay_seconds,
         stop_timeout_seconds=5.0,
+        server_threads=SERVER_THREADS,
     )
     with LocalAws(local) as aws:
         yield Cloud(aws, settings)

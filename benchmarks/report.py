@@ -46,6 +46,12 @@ def operations(result: RunResult) -> str:
     return f"{result.workload}, {result.peer}: {counts or 'no calls'}"
 
 
+def phases(result: RunResult) -> str:
+    """Show where the time of one run went beyond that of its jobs."""
+    spent = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in result.phases.items())
+    return f"{result.workload}, {result.peer}: {spent}"
+
+
 def document(
     results: Iterable[RunResult], rows: Iterable[Row], facts: Mapping[str, object]
 ) -> dict[str, object]:
@@ -77,9 +83,11 @@ def _run(result: RunResult) -> dict[str, object]:
         "calls_per_task": result.calls_per_task,
         "most_submissions": result.most_submissions,
         "definitions_registered": result.definitions_registered,
+        "phases": result.phases,
     }
     content = asdict(result) | derived
-    content.pop("submitted_at")
+    for name in ("submitted_at", "stopped_at"):
+        content.pop(name)
     return content
 
 

@@ -20,22 +20,26 @@ class RunResult:
         is_ours: whether it is the one that has targets.
         workload: the workload's name.
         task_count: how many task jobs it had.
+        rounds: how many of them followed one another.
         job_seconds: the time that jobs alone take.
         usage: what the head used.
         calls: how often each operation of AWS was called by the head.
         throttled: how many of these calls were refused for their rate.
         submitted_at: when each task job was submitted, in milliseconds since 1970.
+        stopped_at: when each of them ended.
     """
 
     peer: str
     is_ours: bool
     workload: str
     task_count: int
+    rounds: int
     job_seconds: float
     usage: Usage
     calls: Mapping[str, int]
     throttled: Mapping[str, int]
     submitted_at: Sequence[int]
+    stopped_at: Sequence[int]
 
     @property
     def beyond_job_seconds(self) -> float:
@@ -61,6 +65,24 @@ class RunResult:
     def cpu_milliseconds_per_task(self) -> float:
         """CPU time of the head a task job."""
         return self.usage.cpu_seconds * 1000 / self.task_count
+
+    @property
+    def phases(self) -> dict[str, float]:
+        """Where the time beyond the jobs' own went, in seconds; the phases add up to it.
+
+        Submitting and lateness of jobs are told apart by the last submission: in a series, what
+        passes between one job's end and the next submission counts as submitting.
+        """
+        begun, ended = self.usage.started_at, self.usage.started_at + self.usage.seconds
+        first, last = min(self.submitted_at) / 1000, max(self.submitted_at) / 1000
+        jobs_over = max(self.stopped_at) / 1000
+        own = self.job_seconds / self.rounds
+        return {
+            "until first submission": first - begun,
+            "submitting": last - first - own * (self.rounds - 1),
+            "jobs late": jobs_over - last - own,
+            "after last job": ended - jobs_over,
+        }
 
 
 def most_within(times: Iterable[int], span: int) -> int:

@@ -25,11 +25,13 @@ def make_result() -> Callable[..., RunResult]:
             "is_ours": True,
             "workload": "scatter",
             "task_count": 10,
+            "rounds": 1,
             "job_seconds": 33.0,
             "usage": usage,
             "calls": {"SubmitJob": 10, "DescribeJobs": 5, "RegisterJobDefinition": 1},
             "throttled": {},
-            "submitted_at": list(range(10)),
+            "submitted_at": [2_000 + index for index in range(10)],
+            "stopped_at": [37_000] * 10,
         }
         return RunResult(**(settled | given))
 
