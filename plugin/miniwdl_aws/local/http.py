@@ -67,6 +67,15 @@ class _Channel(waitress.channel.HTTPChannel):  # type: ignore[misc]
     parser_class = _Parser
     task_class = _Task
 
+    def send_continue(self) -> None:
+        """Ask for the body, without forgetting a request that has all of it.
+
+        waitress takes it that a body is still to come, and would wait for an empty one forever.
+        """
+        completed = self.request.completed
+        super().send_continue()
+        self.request.completed = completed
+
 
 class HttpServer:
     """Serves a WSGI application over HTTP/1.1 with connections that stay open.
