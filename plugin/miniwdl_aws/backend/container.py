@@ -55,8 +55,8 @@ DEFAULT_CPU = 1
 DEFAULT_MEMORY_BYTES = 2**30
 
 TERMINATION_SECONDS = 10.0
-"""How long a terminated job is watched until it has ended. The workflow job has 30 s between SIGTERM
-and SIGKILL, in which it also reports (`runner.process.KILL_AFTER_SECONDS`)."""
+"""How long a terminated job is watched until it has ended. The workflow job has 30 s between
+SIGTERM and SIGKILL, in which it also reports (`runner.process.KILL_AFTER_SECONDS`)."""
 
 STDERR_PERIOD_SECONDS = 5.0
 """How often a running task's standard error is read, where ``--verbose`` shows it."""
@@ -125,6 +125,8 @@ class BatchJob(TaskContainer):
                 logger.warning(
                     Message("ignored runtime.acceleratorType: not nvidia", value=accelerator.value)
                 )
+        if "docker_network" in runtime_eval:
+            logger.warning("ignored runtime.docker_network: AWS Batch has none to choose")
         if "acceleratorCount" in runtime_eval:
             count = runtime_eval["acceleratorCount"].coerce(WDL.Type.Int()).value
             self.runtime_values["acceleratorCount"] = count
@@ -154,17 +156,24 @@ class BatchJob(TaskContainer):
         return found
 
     def _run(self, logger: logging.Logger, terminating: Callable[[], bool], command: str) -> int:
+        waiter = JobWaiter()
+        with self._context.watch.watching(terminating, waiter.wake):
+            job, job_id = self._begin(logger, terminating, command)
+            status = self._await(logger, terminating, waiter, job_id)
+        self._files.revalidate()
+        return self._conclude(logger, job, status)
+
+    def _begin(
+        self, logger: logging.Logger, terminating: Callable[[], bool], command: str
+    ) -> tuple[TaskJob, str]:
         try:
             job = self._prepare(command)
-            job_id = self._submit(logger, terminating, job)
+            return job, self._submit(logger, terminating, job)
         except jobs.Stopped:
             raise Terminated(quiet=True) from None
         except (AwsError, InvalidInputError) as exc:
             logger.error(Message("job not submitted", error=str(exc)))  # noqa: TRY400  (the error says it all)
             raise TaskNotSubmitted(str(exc)) from exc
-        status = self._await(logger, terminating, job_id)
-        self._files.revalidate()
-        return self._conclude(logger, job, status)
 
     def _prepare(self, command: str) -> TaskJob:
         """Write the attempt's files and plan its job."""
@@ -254,15 +263,17 @@ class BatchJob(TaskContainer):
         return jobs.submit(context.clients, context.submitting, request, stopping=terminating)
 
     def _await(
-        self, logger: logging.Logger, terminating: Callable[[], bool], job_id: str
+        self,
+        logger: logging.Logger,
+        terminating: Callable[[], bool],
+        waiter: JobWaiter,
+        job_id: str,
     ) -> JobStatus:
-        waiter = JobWaiter()
         with contextlib.ExitStack() as cleanup:
             cleanup.enter_context(self._context.describer.watching(job_id, waiter.observe))
             progress = cleanup.enter_context(self._progress(logger, job_id))
             try:
-                with self._context.watch.watching(terminating, waiter.wake):
-                    status = self._wait_for_end(logger, terminating, waiter, progress)
+                status = self._wait_for_end(logger, terminating, waiter, progress)
             except BaseException:
                 self._terminate(logger, job_id, "the task's runner failed")
                 raise

@@ -18,8 +18,8 @@ from miniwdl_aws.pacer import Pacer
 SUBMIT_BURST = 50.0
 """SubmitJob requests that may go at once (AWS Batch user guide, "Service quotas")."""
 
-CONTROL_RATE = 20.0
-"""Other requests a second, most of them TerminateJob at the end of a run."""
+CONTROL_RATE = 48.0
+"""Other requests a second, most of them TerminateJob when a run is ended: as many as SubmitJob."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,11 @@ def open_context(
     """
     clients = clients or AwsClients(region=settings.region or None, max_attempts=1)
     controlling = Retry(pacer=Pacer(CONTROL_RATE, SUBMIT_BURST), max_attempts=settings.max_attempts)
+    watch = TerminationWatch()
     submitting = Retry(
-        pacer=Pacer(settings.submit_rate, _burst(settings.submit_rate)),
+        pacer=Pacer(settings.submit_rate, _burst(settings.submit_rate), sleep=watch.noticed.wait),
         max_attempts=settings.max_attempts,
+        sleep=watch.noticed.wait,
     )
     return BackendContext(
         settings=_with_file_system(settings, clients, controlling),
@@ -75,7 +77,7 @@ def open_context(
         describer=Describer(
             batch_describe_jobs(clients), Cadence(period_seconds=settings.describe_period_seconds)
         ),
-        watch=TerminationWatch(),
+        watch=watch,
         parent_job_id=current_job_id(environ),
     )
 

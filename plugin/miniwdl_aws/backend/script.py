@@ -8,8 +8,8 @@ It needs a POSIX shell and the usual utilities (GNU's or BusyBox's), and keeps t
 3. SIGTERM reaches the command, which may end its work, while its last words are still read.
 
 A process that the command leaves behind may hold the pipes open; it is not waited for longer than
-`DRAIN_SECONDS`, and a second when the job is being terminated. Where named pipes or ``tee`` cannot be had, the files are written directly and
-copied to the log in the end.
+`DRAIN_SECONDS`, and a second when the job is being terminated. Where named pipes or ``tee`` cannot
+be had, the files are written directly and copied to the log in the end.
 """
 
 import shlex

@@ -48,6 +48,9 @@ class TerminationWatch:
 
     Args:
         period_seconds: how often it asks.
+
+    Attributes:
+        noticed: set once termination is noticed; waiting for it is a sleep that ends then.
     """
 
     def __init__(self, period_seconds: float = PERIOD_SECONDS) -> None:
@@ -56,6 +59,7 @@ class TerminationWatch:
         self._waiting: dict[int, tuple[Callable[[], bool], Callable[[], None]]] = {}
         self._count = 0
         self._thread: threading.Thread | None = None
+        self.noticed = threading.Event()
 
     @contextlib.contextmanager
     def watching(self, terminating: Callable[[], bool], wake: Callable[[], None]) -> Iterator[None]:
@@ -65,6 +69,7 @@ class TerminationWatch:
             key = self._count
             self._waiting[key] = (terminating, wake)
             if self._thread is None:
+                self.noticed.clear()
                 self._thread = threading.Thread(
                     target=self._run, name="miniwdl-aws-termination", daemon=True
                 )
@@ -93,6 +98,7 @@ class TerminationWatch:
                 terminating = next(iter(self._waiting.values()))[0]
                 woken = list(self._waiting.values()) if terminating() else []
                 if woken:
+                    self.noticed.set()
                     self._waiting.clear()
             for _, wake in woken:
                 wake()

@@ -129,7 +129,9 @@ def file_io_root(environment: Mapping[str, str], cfg: str | None) -> Path:
     if given:
         return Path(given)
     named = cfg or environment.get("MINIWDL_CFG")
-    loader = Loader(logging.getLogger(__name__), filenames=named.split(":") if named else None)
+    quiet = logging.getLogger(f"{__name__}.file")
+    quiet.setLevel(logging.WARNING)
+    loader = Loader(quiet, filenames=named.split(":") if named else None)
     return Path(str(loader.get("file_io", "root")))
 
 

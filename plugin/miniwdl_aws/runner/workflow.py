@@ -23,11 +23,15 @@ from miniwdl_aws.runner import bundles
 from miniwdl_aws.runner.failure import call_failure, ensure_error, write_error
 from miniwdl_aws.runner.options import RunOptions
 from miniwdl_aws.runner.process import Cancellation, ProcessResult, run_process
+from miniwdl_aws.runner.reaping import end_task_jobs
 from miniwdl_aws.runner.rundir import provision
 from miniwdl_aws.s3 import check_writable, parse_uri, publication_uri, write_object
 
 CANCELLED_EXIT_CODE = 143
 """128 and SIGTERM: what a cancelled run ends with if miniwdl gave no code of its own."""
+
+KILLED = 128
+"""Exit codes above it tell that a signal killed miniwdl."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +54,8 @@ def run_workflow(
     Raises:
         MiniwdlAwsError: the run could not even begin.
     """
+    if options.parsed.json_only:
+        return _show_inputs(options, cancellation, show)
     if options.s3upload:
         check_writable(clients, options.s3upload)
     try:
@@ -64,6 +70,8 @@ def run_workflow(
     except BaseException:
         update_marker(run_dir, state="failed")
         raise
+    if cancellation.requested or result.exit_code > KILLED:
+        end_task_jobs(clients, options.environment, options.job_id)
     if result.stdout:
         show(result.stdout.rstrip("\n"))
     outcome = _conclude(run_dir, result, cancellation)
@@ -78,6 +86,16 @@ def failed_to_begin(exc: MiniwdlAwsError) -> Outcome:
         exit_code=exc.process_exit_code,
         failure=CallFailure(error=type(exc).__name__, message=str(exc)),
     )
+
+
+def _show_inputs(
+    options: RunOptions, cancellation: Cancellation, show: Callable[[str], object]
+) -> Outcome:
+    """Run ``miniwdl run --json``, which runs nothing."""
+    command = [sys.executable, "-m", "WDL", "run", *options.arguments]
+    result = run_process(command, options.environment, cancellation)
+    show(result.stdout.rstrip("\n"))
+    return Outcome(exit_code=result.exit_code)
 
 
 def _begin(options: RunOptions, clients: AwsClients) -> tuple[Path, list[str]]:
@@ -113,8 +131,7 @@ def _conclude(run_dir: Path, result: ProcessResult, cancellation: Cancellation) 
         return Outcome(exit_code=0, run_dir=str(run_dir), outputs=outputs)
     cancelled = cancellation.requested
     update_marker(run_dir, state="cancelled" if cancelled else "failed")
-    summary = f"miniwdl ended with exit code {result.exit_code} and left no {{}}"
-    error = ensure_error(run_dir, result, summary.format("error.json"))
+    error = ensure_error(run_dir, result, f"miniwdl ended with exit code {result.exit_code}")
     failure = call_failure(error)
     if cancelled:
         message = f"the workflow job was asked to end by signal {cancellation.signal_number}"
