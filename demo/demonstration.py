@@ -14,7 +14,7 @@ from demo.aws import local_clients, submitter_environment
 from demo.dag_runs import FINISHED, DagRun, trigger, wait_parsed
 from demo.differences import read_fasta
 from demo.progress import Board, SampleRun, show_jobs, show_tasks
-from demo.results import read_result, table
+from demo.results import read_result, save_files, table
 from demo.samples import Sample, SampleSet, make_samples
 from demo.workspace import workspace
 from miniwdl_aws.local import LocalAws, LocalAwsSettings
@@ -97,7 +97,8 @@ def run_demo(settings: DemoSettings, say: Callable[[str], None]) -> None:
                 clients = local_clients(aws.environment)
                 stage = _Stage(aws=aws, clients=clients, airflow=airflow, say=say)
                 try:
-                    _tell(_assemble(stage, samples, settings.run_seconds), say)
+                    results = _assemble(stage, samples, settings.run_seconds)
+                    _tell(stage, results, directory / "results")
                 finally:
                     _keep_up(stage, keep=settings.keep)
 
@@ -175,19 +176,21 @@ def _explain(run: DagRun) -> str:
     return "\n".join(blocks)
 
 
-def _tell(results: Sequence[SampleResult], say: Callable[[str], None]) -> None:
+def _tell(stage: _Stage, results: Sequence[SampleResult], directory: Path) -> None:
     """Print where the outputs lie and what was found of the truth.
 
     Raises:
         DemoFailedError: something was missed, or made up.
     """
-    say("\nOutputs:")
+    stage.say("\nOutputs:")
     for result in results:
         for name, value in sorted(result.outputs.items()):
-            say(f"  {result.sample}  {name.rpartition('.')[2]:<16}  {value}")
-    say("\nDifferences from the reference, against the truth:")
+            stage.say(f"  {result.sample}  {name.rpartition('.')[2]:<16}  {value}")
+        save_files(stage.clients.s3, result, directory / result.sample)
+    stage.say(f"Copies of the files are in {directory}.")
+    stage.say("\nDifferences from the reference, against the truth:")
     for line in table(results):
-        say(f"  {line}")
+        stage.say(f"  {line}")
     wrong = [result for result in results if not result.comparison.is_exact]
     if wrong:
         raise DemoFailedError(

@@ -10,6 +10,7 @@ from demo.differences import Comparison, compare, parse_vcf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from demo.samples import Sample
 
@@ -72,6 +73,26 @@ def read_result(s3: Any, folder: str, sample: Sample, genome: str) -> SampleResu
         report=json.loads(read_object(s3, outputs[f"{WORKFLOW}.report_json"])),
         comparison=compare(genome, sample.differences, called),
     )
+
+
+def save_files(s3: Any, result: SampleResult, directory: Path) -> list[Path]:
+    """Copy the files of a result from S3, which the local AWS keeps only as long as it runs.
+
+    Args:
+        s3: an S3 client.
+        result: what was published.
+        directory: where to; made when it is not there.
+
+    Returns:
+        The copies.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    copies = []
+    for value in result.outputs.values():
+        if isinstance(value, str) and value.startswith("s3://"):
+            copies.append(directory / value.rpartition("/")[2])
+            copies[-1].write_bytes(read_object(s3, value))
+    return copies
 
 
 def table(results: Iterable[SampleResult]) -> list[str]:
