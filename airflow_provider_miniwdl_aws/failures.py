@@ -1,7 +1,6 @@
 """Which failures Airflow need not try again."""
 
 import contextlib
-import io
 from collections.abc import Iterator
 
 from airflow_provider_miniwdl_aws.compat import AirflowFailException
@@ -16,17 +15,9 @@ def what_no_retry_can_mend() -> Iterator[None]:
     decides by.
 
     Raises:
-        AirflowFailException: for a `ConfigurationError` or `InvalidInputError`, with its message;
-            and for arguments that are not those of ``miniwdl run``, with argparse's.
+        AirflowFailException: for a `ConfigurationError` or `InvalidInputError`, with its message.
     """
-    complaints = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaints):
-            yield
+        yield
     except (ConfigurationError, InvalidInputError) as exc:
         raise AirflowFailException(str(exc)) from exc
-    except SystemExit as exc:
-        lines = complaints.getvalue().strip().splitlines() or [f"exit code {exc.code}"]
-        raise AirflowFailException(
-            f"wdl or miniwdl_args are not arguments of `miniwdl run`: {lines[-1]}"
-        ) from exc

@@ -130,8 +130,8 @@ class MiniwdlJobTrigger(BaseTrigger):
         if not self.cancel_on_kill:
             return
         reason = f"{self.owner or 'the Airflow task'} was killed while deferred"
-        killing = self._watchers.kill(self._key, self.job_id, reason)
-        if not await _has_come(asyncio.wrap_future(killing), KILL_SECONDS):
+        killing = asyncio.wrap_future(self._watchers.kill(self._key, self.job_id, reason))
+        if not await _has_come(killing, KILL_SECONDS):
             self.log.warning("job %s was told to end, and is watched no more", self.job_id)
             return
         try:
