@@ -65,13 +65,15 @@ def _scalar_violations(value: Any, shape: Shape, where: str) -> Iterator[str]:
 def check_answer(model: OperationModel, response_dict: Mapping[str, Any], **_: Any) -> None:
     """Hold a raw answer against the service model, before botocore forgives anything."""
     if response_dict["status_code"] == 200:
+        assert model.output_shape is not None
         found = list(violations(json.loads(response_dict["body"]), model.output_shape))
         assert not found, found
 
 
 def client(aws: LocalAws, service: str) -> Any:
     """Make a client of a local AWS."""
-    return boto3.client(
+    session: Any = boto3.Session()  # whose typed overloads want literal names of services
+    return session.client(
         service,
         endpoint_url=aws.endpoint_url,
         region_name=aws.region,
@@ -128,7 +130,9 @@ class Bench:
             **members,
         }
 
-    def register(self, *command: str, container: Mapping[str, Any] | None = None, **more: Any) -> Any:
+    def register(
+        self, *command: str, container: Mapping[str, Any] | None = None, **more: Any
+    ) -> Any:
         """Register a job definition; return the answer."""
         return self.batch.register_job_definition(
             **{"jobDefinitionName": self.name(), **more},
@@ -136,9 +140,7 @@ class Bench:
             containerProperties=self.container(*command, **(container or {})),
         )
 
-    def submit(
-        self, *command: str, container: Mapping[str, Any] | None = None, **more: Any
-    ) -> str:
+    def submit(self, *command: str, container: Mapping[str, Any] | None = None, **more: Any) -> str:
         """Submit a job with a definition of its own to the task queue; return its id."""
         definition = self.register(*command, container=container)["jobDefinitionArn"]
         request = {"jobName": self.name(), "jobQueue": "miniwdl-task", "jobDefinition": definition}
@@ -201,3 +203,21 @@ def start_bench(request: pytest.FixtureRequest) -> Iterator[Callable[..., Bench]
     yield start
     for aws in started:
         aws.stop()
+
+
+@pytest.fixture
+def make_client() -> Callable[[LocalAws, str], Any]:
+    """Make a client of a service of a local AWS."""
+    return client
+
+
+@pytest.fixture
+def bench_of() -> Callable[[LocalAws], Bench]:
+    """Make a bench of a local AWS that the test starts and stops itself."""
+    return lambda aws: Bench(aws, batch_client(aws), "job")
+
+
+@pytest.fixture
+def find_violations() -> Callable[[Any, Shape], list[str]]:
+    """Hold a JSON value against a shape of the service model."""
+    return lambda value, shape: list(violations(value, shape))

@@ -203,8 +203,9 @@ def test_jobs_are_listed_by_filters(bench: Any) -> None:
     assert listed("JOB_NAME", "nothing*") == []
     assert listed("JOB_DEFINITION", one) == [jobs[1], jobs[0]]
     assert listed("JOB_DEFINITION", two.rsplit("/", 1)[-1].partition(":")[0]) == [jobs[2]]
-    assert listed("JOB_DEFINITION", one.rsplit("/", 1)[-1].partition(":")[0][:-1] + "*") == (
-        jobs[::-1]
+    assert (
+        listed("JOB_DEFINITION", one.rsplit("/", 1)[-1].partition(":")[0][:-1] + "*")
+        == (jobs[::-1])
     )
     assert listed("BEFORE_CREATED_AT", middle) == [jobs[0]]
     assert listed("AFTER_CREATED_AT", middle) == [jobs[2]]
@@ -232,7 +233,7 @@ def test_lists_of_jobs_come_in_pages(bench: Any) -> None:
         submit(1)
     assert len(seen) == len(set(seen)) == 7
     assert set(seen) == jobs
-    refused(bench.batch.list_jobs, jobQueue=queue, nextToken="made up")  # noqa: S106 - no secret
+    refused(bench.batch.list_jobs, jobQueue=queue, nextToken="made up")
 
 
 def test_queues_and_environments_live_and_die(bench: Any) -> None:
@@ -242,7 +243,10 @@ def test_queues_and_environments_live_and_die(bench: Any) -> None:
         computeEnvironmentName=environment,
         type="MANAGED",
         computeResources={
-            **{"type": "FARGATE", "maxvCpus": 4, "subnets": ["s"], "securityGroupIds": ["g"]},
+            "type": "FARGATE",
+            "maxvCpus": 4,
+            "subnets": ["s"],
+            "securityGroupIds": ["g"],
         },
     )
     order = [{"order": 1, "computeEnvironment": environment}]

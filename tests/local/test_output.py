@@ -1,7 +1,8 @@
 """How output becomes log events."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+import itertools
+
+from hypothesis import given, strategies as st
 
 from miniwdl_aws.local.output import MAX_EVENT_BYTES, LineSplitter
 
@@ -13,7 +14,7 @@ def test_lines_do_not_depend_on_how_they_arrive(text: str, cuts: list[int]) -> N
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     splitter = LineSplitter()
     lines = []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         lines += splitter.feed(data[begin:end])
     lines += splitter.feed(b"", last=True)
     expected = data.decode().split("\n")

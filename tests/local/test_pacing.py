@@ -47,7 +47,7 @@ def test_each_operation_has_its_own_bucket_and_counts() -> None:
 
 
 def test_calls_beyond_the_rate_are_throttled(start_bench: Callable[..., Any]) -> None:
-    """botocore sees the error that it retries as throttling."""
+    """The error is the one that botocore retries as throttling."""
     bench = start_bench(rate=0.001, burst=1)
     bench.batch.meta.config.merge(Config(retries={"max_attempts": 0}))
     bench.batch.describe_job_queues()

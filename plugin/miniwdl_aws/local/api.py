@@ -11,7 +11,7 @@ from miniwdl_aws.local.definitions import Definitions
 from miniwdl_aws.local.errors import BatchError, unsupported
 from miniwdl_aws.local.jobs import ENDED, STATUSES, Job, JobStore
 from miniwdl_aws.local.queues import Queues
-from miniwdl_aws.local.scheduler import Scheduler, milliseconds
+from miniwdl_aws.local.scheduler import Scheduler
 from miniwdl_aws.local.submissions import make_job
 
 _PAGE = 100
@@ -168,7 +168,7 @@ class BatchApi:
             queues=self._queues,
             definitions=self._definitions,
             arns=self._arns,
-            now=milliseconds(),
+            now=self._store.clock(),
         )
         self._scheduler.submit(job)
         return {"jobArn": job.arn, "jobName": job.name, "jobId": job.job_id}

@@ -236,7 +236,7 @@ class JobStore:
     """
 
     def __init__(self, clock: Callable[[], int]) -> None:
-        self._clock = clock
+        self.clock = clock
         self._by_id: dict[str, Job] = {}
         self._queues: dict[str, _QueueIndex] = {}
 
@@ -263,7 +263,7 @@ class JobStore:
         index.by_name[folded].append(job)
         revisions = index.by_definition.setdefault(job.definition.name, {})
         revisions.setdefault(job.definition.arn, []).append(job)
-        job.history.append((job.status, self._clock()))
+        job.history.append((job.status, self.clock()))
 
     def move(self, job: Job, status: str, reason: str | None = None) -> int:
         """Change a job's status; return the time in milliseconds since 1970.
@@ -276,7 +276,7 @@ class JobStore:
         by_status = self._queues[job.queue.name].by_status
         del by_status[job.status][job.job_id]
         by_status.setdefault(status, {})[job.job_id] = job
-        now = self._clock()
+        now = self.clock()
         job.status, job.status_reason = status, reason
         if job.ended:
             job.stopped_at = now

@@ -1,5 +1,6 @@
 """The services that moto simulates: its WSGI application, and its state where we need it."""
 
+import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,9 @@ class FileSystems:
         Returns:
             The ids of the file system and of the access point.
         """
+        token = uuid.uuid4().hex
         system = self._backend.create_file_system(
-            creation_token=str(directory),
+            creation_token=token,
             performance_mode="generalPurpose",
             encrypted=True,
             kms_key_id="",
@@ -54,7 +56,7 @@ class FileSystems:
             tags=[{"Key": "Name", "Value": "miniwdl-local"}],
         )
         point = self._backend.create_access_point(
-            client_token=str(directory),
+            client_token=token,
             tags=[{"Key": "Name", "Value": "miniwdl-local"}],
             file_system_id=system.file_system_id,
             posix_user={"Uid": 0, "Gid": 0},

@@ -1,9 +1,14 @@
-"""Slowness, rates and counts of calls."""
+"""The time, and slowness, rates and counts of calls."""
 
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+
+
+def milliseconds() -> int:
+    """Return the time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 class TokenBucket:

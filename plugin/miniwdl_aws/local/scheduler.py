@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
@@ -53,11 +52,6 @@ class TaskRunner(Protocol):
 
     def stop(self, task_id: str) -> None:
         """Stop an attempt."""
-
-
-def milliseconds() -> int:
-    """Return the time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 class Scheduler:
@@ -226,7 +220,7 @@ class Scheduler:
             attempt = _attempt(job)
             attempt.exit_code, attempt.reason = exit_code, reason
             attempt.status_reason = self._why(job, status_reason)
-            attempt.stopped_at = milliseconds()
+            attempt.stopped_at = self._store.clock()
             job.attempts.append(attempt)
             if job.environment is not None:
                 job.environment.used_vcpus -= job.vcpus

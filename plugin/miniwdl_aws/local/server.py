@@ -24,9 +24,9 @@ from miniwdl_aws.local.moto_services import (
     ensure_bucket,
     ensure_role,
 )
-from miniwdl_aws.local.pacing import Pacer
+from miniwdl_aws.local.pacing import Pacer, milliseconds
 from miniwdl_aws.local.queues import Queues
-from miniwdl_aws.local.scheduler import Scheduler, milliseconds
+from miniwdl_aws.local.scheduler import Scheduler
 from miniwdl_aws.local.settings import (
     BUCKET,
     FALLBACK_QUEUE,

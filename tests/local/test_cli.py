@@ -1,0 +1,190 @@
+"""``miniwdl-aws-local``, as its users start it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import boto3
+import psutil
+import pytest
+
+from miniwdl_aws.cli.local import environment_for, main
+
+PROGRAM = [sys.executable, "-m", "miniwdl_aws.local"]
+EXPECTED = {
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    *("MINIWDL__AWS__WORKFLOW_QUEUE", "MINIWDL__AWS__WORKFLOW_IMAGE"),
+    *("MINIWDL_AWS_LOCAL_BUCKET", "MINIWDL_AWS_LOCAL_EFS_DIR", "MINIWDL_AWS_LOCAL_FSAP"),
+}
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the program; kill it after the test if it still runs."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def output(process: subprocess.Popen[str]) -> IO[str]:
+    """Return a process's standard output."""
+    assert process.stdout is not None
+    return process.stdout
+
+
+def run_sleepers(environment: dict[str, str], count: int) -> None:
+    """Run jobs that ignore SIGTERM."""
+    batch: Any = boto3.client(
+        "batch",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    wanted = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]
+    batch.register_job_definition(
+        jobDefinitionName="sleeper",
+        type="container",
+        containerProperties={
+            "image": "none",
+            "command": ["sh", "-c", "trap '' TERM; setsid sleep 1000 & wait; wait"],
+            "resourceRequirements": wanted,
+        },
+    )
+    request = {"jobName": "s", "jobQueue": "miniwdl-task", "jobDefinition": "sleeper"}
+    ids = [batch.submit_job(**request)["jobId"] for _ in range(count)]
+    deadline = time.monotonic() + 30
+    while any(job["status"] != "RUNNING" for job in batch.describe_jobs(jobs=ids)["jobs"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def job_processes(server: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return all processes below a server's."""
+    return psutil.Process(server.pid).children(recursive=True)
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    """Wait until processes have ended (reaped or not: their parent may be init)."""
+    deadline = time.monotonic() + 20
+    while [each for each in processes if _lives(each)]:
+        assert time.monotonic() < deadline, [each for each in processes if _lives(each)]
+        time.sleep(0.02)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_json_is_one_line_with_the_whole_environment(start: Callable[..., Any]) -> None:
+    """Standard output is for machines, standard error for people."""
+    process = start("--json")
+    environment = json.loads(output(process).readline())
+    assert set(environment) == EXPECTED
+    process.send_signal(signal.SIGTERM)
+    rest, notes = process.communicate(timeout=30)
+    assert rest == ""
+    assert process.returncode == 0
+    assert environment["AWS_ENDPOINT_URL"] in notes
+
+
+def test_the_shell_can_evaluate_the_output(start: Callable[..., Any], tmp_path: Path) -> None:
+    """``export`` lines, quoted, are the default."""
+    process = start("--root", str(tmp_path / "a 'root'"))
+    lines = [output(process).readline() for _ in EXPECTED]
+    script = "".join(lines) + 'printf "%s" "$MINIWDL_AWS_LOCAL_EFS_DIR"'
+    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith(str(tmp_path / "a 'root'"))
+    assert Path(told.stdout).is_dir()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    assert Path(told.stdout).is_dir()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_no_job_outlives_the_server(start: Callable[..., Any], number: signal.Signals) -> None:
+    """Stopped in order or killed, it leaves no process of any job."""
+    process = start("--json")
+    environment = json.loads(output(process).readline())
+    run_sleepers(environment, 3)
+    processes = job_processes(process)
+    assert len(processes) >= 6
+    process.send_signal(number)
+    process.wait(timeout=30)
+    wait_until_gone(processes)
+    root = Path(environment["MINIWDL_AWS_LOCAL_EFS_DIR"]).parents[2]
+    assert root.exists() == (number == signal.SIGKILL)
+    if root.exists():
+        subprocess.run(["rm", "-r", str(root)], check=True)
+
+
+def test_run_gives_a_command_the_environment_and_returns_its_exit_code() -> None:
+    """The command sees the local AWS; its exit code is the program's."""
+    script = (
+        "import boto3, sys; "
+        "print(boto3.client('batch').describe_job_queues()['jobQueues'][0]['jobQueueName']); "
+        "sys.exit(9)"
+    )
+    environment = {**os.environ, "AWS_ENDPOINT_URL_BATCH": "http://127.0.0.1:1"}
+    done = subprocess.run(
+        [*PROGRAM, "run", "--", sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 9, done.stderr
+    assert done.stdout == "miniwdl-workflow\n"
+
+
+def test_run_of_a_missing_command_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is 127, as in a shell."""
+    assert main(["run", "--", "no-such-program"]) == 127
+    assert "cannot run no-such-program" in capfd.readouterr().err
+
+
+def test_an_address_that_others_reach_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    """One sentence on standard error, nothing on standard output, exit code 1."""
+    assert main(["--host", "192.0.2.1"]) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "--allow-remote" in err
+
+
+def test_a_commands_environment_points_nowhere_else() -> None:
+    """Profiles, sessions and endpoints of the caller are left out, proxies are passed by."""
+    base = {
+        "AWS_PROFILE": "p",
+        "AWS_SESSION_TOKEN": "t",
+        "AWS_ENDPOINT_URL_S3": "u",
+        "NO_PROXY": "example.org",
+        "HOME": "/h",
+        "AWS_REGION": "other",
+    }
+    assert environment_for(base, {"AWS_REGION": "r"}) == {
+        "HOME": "/h",
+        "AWS_REGION": "r",
+        "NO_PROXY": "example.org,127.0.0.1",
+        "no_proxy": "example.org,127.0.0.1",
+    }
