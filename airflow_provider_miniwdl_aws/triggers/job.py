@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_miniwdl_aws.links.aws import MiniwdlLogLink
 from airflow_provider_miniwdl_aws.triggers.watcher import (
     PROCESS_WATCHERS,
     ConnectionKey,
@@ -86,6 +88,7 @@ class MiniwdlJobTrigger(BaseTrigger):
         self._sleep = sleep
         self._unknown = unknown
         self._shown: tuple[str, str] | None = None
+        self._linked = ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give the class path and the arguments, for another process to go on."""
@@ -169,20 +172,38 @@ class MiniwdlJobTrigger(BaseTrigger):
             item = await news.get()
             if isinstance(item, StatusChanged):
                 status = item.status
-                self._show(status)
+                await self._show(status)
             elif isinstance(item, LogLines):
                 await self._copy(item)
             elif status is not None:
                 return status
 
-    def _show(self, status: JobStatus) -> None:
-        if (status.status, status.reason) == self._shown:
+    async def _show(self, status: JobStatus) -> None:
+        if (status.status, status.reason) != self._shown:
+            self._shown = (status.status, status.reason)
+            self.log.info("job %s %s %s", self.job_id, status.status, status.reason)
+        if self.region_name and status.log_stream and status.log_stream != self._linked:
+            self._linked = status.log_stream
+            url = console.log_url(self.region_name, status.log_stream)
+            self.log.info("log: %s", url)
+            await self._link_log(url)
+
+    async def _link_log(self, url: str) -> None:
+        """Store the log's address for the task's page, which shows it while deferred too."""
+        ti = self.task_instance
+        if ti is None or not hasattr(XCom, "aset"):  # the latter before Airflow 3.2
             return
-        started = status.log_stream and (self._shown is None or self._shown[0] != status.status)
-        self._shown = (status.status, status.reason)
-        self.log.info("job %s %s %s", self.job_id, status.status, status.reason)
-        if started and self.region_name and status.status == "RUNNING":
-            self.log.info("log: %s", console.log_url(self.region_name, status.log_stream))
+        try:
+            await XCom.aset(
+                key=MiniwdlLogLink().xcom_key,
+                value=url,
+                dag_id=ti.dag_id,
+                task_id=ti.task_id,
+                run_id=ti.run_id,
+                map_index=ti.map_index,
+            )
+        except Exception as exc:  # noqa: BLE001  (a button that is missing fails no run)
+            self.log.warning("the link to the log is not shown yet: %s", exc)
 
     async def _copy(self, item: LogLines) -> None:
         for start in range(0, len(item.lines), LINES_AT_ONCE):

@@ -107,11 +107,11 @@ class Worker:
     def __init__(self, task: "BaseOperator", *, run_id: str = "", map_index: int = -1) -> None:
         self.task = task
         self.ti = FakeTaskInstance(
-            "dag", run_id or f"run-{uuid.uuid4()}", task.task_id, map_index, 1, task.retries
+            "dag", run_id or f"run-{uuid.uuid4()}", task.task_id, map_index, 1, task.retries or 0
         )
 
     @property
-    def context(self) -> dict[str, Any]:
+    def context(self) -> Any:
         return {"ti": self.ti, "task": self.task, "dag_run": SimpleNamespace(run_id="run")}
 
     def execute(self) -> Any:
@@ -135,7 +135,7 @@ class Worker:
 
     def clear(self) -> Any:
         """Run the task again because a person cleared it."""
-        self.ti.max_tries = self.ti.try_number + self.task.retries
+        self.ti.max_tries = self.ti.try_number + (self.task.retries or 0)
         self.ti.try_number += 1
         return self.execute()
 

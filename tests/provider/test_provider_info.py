@@ -14,7 +14,7 @@ from airflow.providers_manager import ProvidersManager
 from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 from airflow.triggers.base import BaseTrigger
-from jsonschema import validate
+from jsonschema import validate  # type: ignore[import-untyped]
 
 from airflow_provider_miniwdl_aws import get_provider_info as module
 from airflow_provider_miniwdl_aws.links.aws import LINKS
@@ -89,10 +89,10 @@ def test_the_form_has_a_field_for_every_setting(info: dict[str, Any]) -> None:
 
 def test_airflow_shows_the_form() -> None:
     """Airflow's provider manager makes the connection's form of it, and finds the hook."""
-    hook = ProvidersManagerTaskRuntime().hooks["miniwdl_aws"]
+    hook = ProvidersManagerTaskRuntime().hooks["miniwdl_aws"]  # type: ignore[no-untyped-call]
     assert hook is not None
     assert hook.hook_name == "miniwdl on AWS Batch"
-    manager = ProvidersManager()
+    manager = ProvidersManager()  # type: ignore[no-untyped-call]
     fields = manager.connection_form_widgets
     assert "extra__miniwdl_aws__workflow_queue" in fields
     assert "password" in manager.field_behaviours["miniwdl_aws"]["hidden_fields"]
