@@ -11,12 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import peers, workloads
+from benchmarks import environments, peers, workloads
 from benchmarks.cloud import emulated
 from benchmarks.errors import BenchmarkError
 from benchmarks.judgement import judge
 from benchmarks.machine import machine_facts, software_versions
-from benchmarks.reference import VERSION, ensure_reference
 from benchmarks.report import document, keep, operations, phases, statement, table
 from benchmarks.settings import BenchmarkSettings
 from miniwdl_aws.local.errors import LocalAwsError
@@ -70,15 +69,18 @@ def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -
         "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "settings": {k: v for k, v in asdict(settings).items() if k != "directory"},
         "machine": machine_facts(),
-        "versions": {**software_versions(), "miniwdl-aws (reference)": VERSION},
+        "versions": {
+            **software_versions(),
+            "miniwdl-aws (reference)": environments.REFERENCE_VERSION,
+        },
     }
     _say(f"machine: {facts['machine']}\nversions: {facts['versions']}")
-    bin_dir = ensure_reference(settings.directory, ROOT / "constraints.txt", say=_say)
+    compared = _peers(settings)
     results: list[RunResult] = []
     failures: dict[str, str] = {}
     for name in names:
         try:
-            results += _runs(name, settings, bin_dir)
+            results += _runs(name, settings, compared)
         except (BenchmarkError, LocalAwsError) as exc:
             failures[name] = str(exc)
     _show(results, judge(results, settings))
@@ -98,17 +100,25 @@ def _show(results: Sequence[RunResult], rows: Sequence[Row]) -> None:
     _say(f"\n{statement(rows)}")
 
 
-def _runs(name: str, settings: BenchmarkSettings, bin_dir: Path) -> list[RunResult]:
-    theirs, own = peers.reference(bin_dir, VERSION), peers.ours()
-    if name == "series":  # two idle heads: they do not disturb each other
+def _peers(settings: BenchmarkSettings) -> list[Peer]:
+    """Give the backends in the order in which they run, installed."""
+    pinned = environments.pins((ROOT / "constraints.txt").read_text())
+    theirs, own = (
+        environments.ensure(each, settings.directory, pinned, _say)
+        for each in (environments.REFERENCE, environments.OURS)
+    )
+    version = environments.REFERENCE_VERSION
+    tuned = [peers.reference(theirs, version, tuned=True)] if settings.tuned else []
+    return [peers.reference(theirs, version), *tuned, peers.ours(own)]
+
+
+def _runs(name: str, settings: BenchmarkSettings, compared: Sequence[Peer]) -> list[RunResult]:
+    if name == "scatter":
+        return [_one(workloads.scatter(settings), peer, settings) for peer in compared]
+    # All heads are idle nearly all the time: they do not disturb one another.
+    with ThreadPoolExecutor() as pool:
         workload = workloads.series(settings)
-        with ThreadPoolExecutor() as pool:
-            futures = [pool.submit(_one, workload, peer, settings) for peer in (theirs, own)]
-            return [future.result() for future in futures]
-    compared = [theirs, own]
-    if settings.tuned:
-        compared.insert(1, peers.reference(bin_dir, VERSION, tuned=True))
-    return [_one(workloads.scatter(settings), peer, settings) for peer in compared]
+        return list(pool.map(lambda peer: _one(workload, peer, settings), compared))
 
 
 def _one(workload: Workload, peer: Peer, settings: BenchmarkSettings) -> RunResult:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from miniwdl_aws import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 RUNNER = "miniwdl-run-s3upload"
 """The program of a workflow job; both backends have one of this name."""
@@ -65,11 +64,13 @@ class Peer:
         return {**self.environment, "PATH": f"{self.bin_dir}:{SYSTEM_PATH}"}
 
 
-def ours() -> Peer:
-    """Give the backend of this repository, with the configuration that its workflow job has."""
-    return Peer(
-        name=f"miniwdl-aws {__version__} (ours)", is_ours=True, bin_dir=Path(sys.executable).parent
-    )
+def ours(bin_dir: Path) -> Peer:
+    """Give the backend of this repository, with the configuration that its workflow job has.
+
+    Args:
+        bin_dir: where its programs are installed.
+    """
+    return Peer(name=f"miniwdl-aws {__version__} (ours)", is_ours=True, bin_dir=bin_dir)
 
 
 def reference(bin_dir: Path, version: str, *, tuned: bool = False) -> Peer:

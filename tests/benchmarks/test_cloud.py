@@ -1,6 +1,7 @@
 """A run on an AWS that really runs its jobs."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from benchmarks.peers import ours
 from benchmarks.settings import BenchmarkSettings
 from benchmarks.workloads import scatter
 
+OURS = ours(Path(sys.executable).parent)
+
 QUICK = BenchmarkSettings(
     directory=Path(), n=3, task_seconds=0, start_delay_seconds=0.0, latency_ms=1.0
 )
@@ -19,7 +22,7 @@ QUICK = BenchmarkSettings(
 def test_a_run_shows_calls_times_and_usage() -> None:
     """Each submission is counted and dated; nothing that the benchmark itself asks is."""
     with emulated(QUICK) as cloud:
-        result = cloud.run(ours(), scatter(QUICK))
+        result = cloud.run(OURS, scatter(QUICK))
     assert (result.calls["SubmitJob"], result.definitions_registered) == (3, 1)
     assert result.calls.keys() <= {
         "SubmitJob",
@@ -38,7 +41,7 @@ def test_a_run_that_fails_is_no_measurement() -> None:
     """The message names the backend and holds the end of the head's log."""
     broken = dataclasses.replace(scatter(QUICK), wdl="version 1.1\nworkflow w { call gone }\n")
     with emulated(QUICK) as cloud, pytest.raises(BenchmarkError) as raised:
-        cloud.run(ours(), broken)
+        cloud.run(OURS, broken)
     message = str(raised.value)
     assert "(ours), scatter: exit code 2" in message
     assert "gone" in message
