@@ -1,12 +1,10 @@
 """miniwdl's interface to the backend."""
 
 import contextlib
-import dataclasses
-import json
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +13,6 @@ from WDL._util import (
     VERBOSE_LEVEL,
     StructuredLogMessage as Message,
     TerminationSignalFlag,
-    write_atomic,
 )
 from WDL.runtime.error import Interrupted, Terminated
 from WDL.runtime.task_container import TaskContainer
@@ -31,6 +28,7 @@ from miniwdl_aws.backend.failures import (
     failure_info,
 )
 from miniwdl_aws.backend.files import AttemptFiles, link_inputs, point_work_at, set_work_aside
+from miniwdl_aws.backend.progress import JobProgress
 from miniwdl_aws.backend.request import (
     TaskJob,
     fits,
@@ -271,7 +269,9 @@ class BatchJob(TaskContainer):
     ) -> JobStatus:
         with contextlib.ExitStack() as cleanup:
             cleanup.enter_context(self._context.describer.watching(job_id, waiter.observe))
-            progress = cleanup.enter_context(self._progress(logger, job_id))
+            progress = cleanup.enter_context(
+                JobProgress(logger, Path(self.host_dir), self.task_running_context)
+            )
             try:
                 status = self._wait_for_end(logger, terminating, waiter, progress)
             except BaseException:
@@ -279,8 +279,8 @@ class BatchJob(TaskContainer):
                 raise
             if status is None:
                 self._end(logger, waiter, progress, job_id)
-        if status is None:
-            raise Terminated
+        if status is None or (terminating() and not status.succeeded):
+            raise Terminated(quiet=not progress.has_started)
         return status
 
     def _wait_for_end(
@@ -288,7 +288,7 @@ class BatchJob(TaskContainer):
         logger: logging.Logger,
         terminating: Callable[[], bool],
         waiter: JobWaiter,
-        progress: "Callable[[JobStatus], None]",
+        progress: JobProgress,
     ) -> JobStatus | None:
         """Wait until the job has ended; None if miniwdl terminates first."""
         verbose = logger.isEnabledFor(VERBOSE_LEVEL)
@@ -296,35 +296,12 @@ class BatchJob(TaskContainer):
             while True:
                 status = waiter.wait(STDERR_PERIOD_SECONDS if verbose else None)
                 if status is not None:
-                    progress(status)
+                    progress.note(status)
                     if status.is_terminal:
                         return status
                 if terminating():
                     return None
                 poll_stderr()
-
-    @contextlib.contextmanager
-    def _progress(
-        self, logger: logging.Logger, job_id: str
-    ) -> Iterator[Callable[[JobStatus], None]]:
-        """Log each status of the job once, and count it as running while it runs."""
-        seen: set[str] = set()
-        with contextlib.ExitStack() as running:
-
-            def progress(status: JobStatus) -> None:
-                if status.status not in seen:
-                    seen.add(status.status)
-                    _log_status(logger, status)
-                if status.status == "RUNNING":
-                    running.enter_context(self.task_running_context())
-                if status.is_terminal:
-                    self._write_detail(status, job_id)
-
-            yield progress
-
-    def _write_detail(self, status: JobStatus, job_id: str) -> None:
-        detail = json.dumps(dataclasses.asdict(status), indent=2, sort_keys=True)
-        write_atomic(detail, str(Path(self.host_dir, f"awsBatchJobDetail.{job_id}.json")))
 
     def _terminate(self, logger: logging.Logger, job_id: str, reason: str) -> bool:
         try:
@@ -340,7 +317,7 @@ class BatchJob(TaskContainer):
         self,
         logger: logging.Logger,
         waiter: JobWaiter,
-        progress: Callable[[JobStatus], None],
+        progress: JobProgress,
         job_id: str,
     ) -> None:
         """Terminate the job and see that it has ended."""
@@ -350,7 +327,7 @@ class BatchJob(TaskContainer):
         while (left := deadline - self._context.controlling.clock()) > 0:
             status = waiter.wait(left)
             if status is not None:
-                progress(status)
+                progress.note(status)
                 if status.is_terminal:
                     return
         logger.warning(
@@ -382,14 +359,3 @@ class BatchJob(TaskContainer):
             raise exc
         self.failure_info = info
         return status.exit_code or 1
-
-
-def _log_status(logger: logging.Logger, status: JobStatus) -> None:
-    fields: dict[str, Any] = {"status": status.status, "jobId": status.job_id}
-    if status.log_stream:
-        fields["logStreamName"] = status.log_stream
-    if status.reason and not status.succeeded:
-        fields["reason"] = status.reason
-    notable = status.status in ("RUNNING", "SUCCEEDED", "FAILED", "LOST")
-    log = logger.notice if notable else logger.info  # type: ignore[attr-defined]
-    log(Message("AWS Batch job change", **fields))

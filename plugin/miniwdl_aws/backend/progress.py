@@ -1,0 +1,83 @@
+"""Telling miniwdl's log, status bar and the run directory how a task job gets on."""
+
+import contextlib
+import dataclasses
+import json
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from WDL._util import StructuredLogMessage, write_atomic
+
+from miniwdl_aws.status import JobStatus
+
+NOTABLE = ("RUNNING", "SUCCEEDED", "FAILED", "LOST")
+
+
+class JobProgress:
+    """Takes what the describer says of one job, for the length of the block.
+
+    Args:
+        logger: the task's logger.
+        task_dir: where the job's description is kept once it has ended.
+        running: opened while the job runs; it counts the task as running.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        task_dir: Path,
+        running: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._logger = logger
+        self._task_dir = task_dir
+        self._running = running
+        self._seen: set[str] = set()
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the job was seen with a container."""
+        return bool(self._seen & {"STARTING", "RUNNING"})
+
+    def note(self, status: JobStatus) -> None:
+        """Log a status when it is first seen, and keep the last one in a file."""
+        if status.status in self._seen:
+            return
+        self._seen.add(status.status)
+        self._log(status)
+        if status.status == "RUNNING":
+            self._stack.enter_context(self._running())
+        if status.is_terminal:
+            self._keep(status)
+
+    def _log(self, status: JobStatus) -> None:
+        fields: dict[str, Any] = {"status": status.status, "jobId": status.job_id}
+        if status.log_stream:
+            fields["logStreamName"] = status.log_stream
+        if status.reason and not status.succeeded:
+            fields["reason"] = status.reason
+        log = (
+            self._logger.notice  # type: ignore[attr-defined]
+            if status.status in NOTABLE
+            else self._logger.info
+        )
+        log(StructuredLogMessage("AWS Batch job change", **fields))
+
+    def _keep(self, status: JobStatus) -> None:
+        detail = json.dumps(dataclasses.asdict(status), indent=2, sort_keys=True)
+        write_atomic(detail, str(self._task_dir / f"awsBatchJobDetail.{status.job_id}.json"))
