@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.airflow_services import RestError
-from demo.demonstration import DemoFailedError, DemoSettings, run_demo
 from demo.processes import ServiceError
 from miniwdl_aws.errors import MiniwdlAwsError
 
@@ -39,6 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--dir", type=Path, default=Path(".demo"), help="where everything lies [.demo]"
     )
     args = parser.parse_args(argv)
+    _forget_aws_accounts()
+    # Only now: this imports boto3, which reads the environment.
+    from demo.demonstration import (  # noqa: PLC0415 - as above
+        DemoFailedError,
+        DemoSettings,
+        run_demo,
+    )
+
     settings = DemoSettings(
         directory=args.dir.resolve(), environ=os.environ, port=args.port, keep=args.keep
     )
@@ -71,6 +78,12 @@ def ended_by_signals() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def _forget_aws_accounts() -> None:
+    """Drop every AWS setting of the caller: a profile that is missing would stop boto3 here."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
 
 
 def _say(line: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.airflow_services import AirflowServices, AirflowSettings
+from demo.airflow_services import AirflowServices, AirflowSettings, RestError
 from demo.aws import local_clients, submitter_environment
 from demo.dag_runs import FINISHED, DagRun, trigger, wait_parsed
 from demo.differences import read_fasta
@@ -99,8 +99,11 @@ def run_demo(settings: DemoSettings, say: Callable[[str], None]) -> None:
                 try:
                     results = _assemble(stage, samples, settings.run_seconds)
                     _tell(stage, results, directory / "results")
-                finally:
+                except (DemoFailedError, RestError) as exc:
+                    say(f"\n{exc}")
                     _keep_up(stage, keep=settings.keep)
+                    raise DemoFailedError("not all went well, see above") from exc
+                _keep_up(stage, keep=settings.keep)
 
 
 def _airflow_settings(settings: DemoSettings, directory: Path, aws: LocalAws) -> AirflowSettings:

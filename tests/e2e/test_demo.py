@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -94,3 +95,16 @@ def test_an_interrupted_demonstration_leaves_nothing_running(tmp_path: Path) -> 
     while left_over(directory) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left_over(directory) == []
+
+
+def test_a_port_in_use_ends_the_demonstration_with_a_sentence(tmp_path: Path) -> None:
+    """Nothing is started in vain, and the number is named."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with demonstration(tmp_path / "demo", "--port", str(port)) as process:
+            text, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"demo: port {port} on 127.0.0.1 cannot be used" in text
+    assert left_over(tmp_path / "demo") == []
