@@ -135,8 +135,7 @@ class Bench:
     ) -> Any:
         """Register a job definition; return the answer."""
         return self.batch.register_job_definition(
-            **{"jobDefinitionName": self.name(), **more},
-            type="container",
+            **{"jobDefinitionName": self.name(), "type": "container", **more},
             containerProperties=self.container(*command, **(container or {})),
         )
 

@@ -364,6 +364,11 @@ def test_submissions_that_batch_refuses_are_refused(
         ({}, {"mountPoints": [{"sourceVolume": "efs", "containerPath": "x"}]}, "absolute"),
         ({"platformCapabilities": ["FARGATE"]}, {"executionRoleArn": "r"}, "Fargate"),
         ({"platformCapabilities": ["EC2", "FARGATE"]}, {}, "platformCapabilities"),
+        ({}, {"ephemeralStorage": {"sizeInGiB": 30}}, "Fargate only"),
+        ({}, {"volumes": [{"name": "a b"}], "mountPoints": []}, "volumes name"),
+        ({}, {"image": ""}, "image"),
+        ({"type": "multinode"}, {}, "the local AWS does not do this"),
+        ({"schedulingPriority": 1}, {}, "the local AWS does not do this"),
     ],
 )
 def test_definitions_that_batch_refuses_are_refused(
@@ -393,6 +398,14 @@ def test_fargate_takes_documented_sizes_only(bench: Any) -> None:
             bench.register(**definition(vcpus, str(memory)))
         assert "MEMORY" in refused(bench.register, **definition(vcpus, str(sizes[-1] + 1)))
     assert "VCPU" in refused(bench.register, **definition("3", "8192"))
+    for members, words in [
+        ({"privileged": True}, "privileged"),
+        ({"ephemeralStorage": {"sizeInGiB": 20}}, "21 to 200"),
+        ({"volumes": [{"name": "h", "host": {"sourcePath": "/"}}], "mountPoints": []}, "host"),
+    ]:
+        changed = definition("1", "2048")
+        changed["container"].update(members)
+        assert words in refused(bench.register, **changed)
     without_role = definition("1", "2048")
     del without_role["container"]["executionRoleArn"]
     assert "EXECUTION_ROLE_ARN" in refused(bench.register, **without_role)

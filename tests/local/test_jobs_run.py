@@ -195,7 +195,8 @@ def test_user_and_limits_hold(bench: Any) -> None:
         pytest.skip("another user's identity takes root")
     limit = {"name": "nofile", "softLimit": 77, "hardLimit": 78}
     job_id = bench.shell(
-        "id -u; id -g; ulimit -n", container={"user": "12345:54321", "ulimits": [limit]}
+        "id -u; id -g; ulimit -n; touch ~/mine && rm ~/mine",
+        container={"user": "12345:54321", "ulimits": [limit]},
     )
     assert bench.lines(bench.wait_for(job_id, "SUCCEEDED")) == ["12345", "54321", "77"]
 

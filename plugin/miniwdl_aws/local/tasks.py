@@ -1,5 +1,7 @@
 """What a job's process is given: its environment, its mounts and its user."""
 
+import contextlib
+import os
 import pwd
 import re
 import sys
@@ -42,14 +44,18 @@ class TaskBuilder:
             UserError: the container's user does not exist.
         """
         container = job.container
+        mounts = tuple(self._mounts(container, scratch))
+        user = _user(container.get("user"))
+        if user is not None:
+            _give(scratch, user)
         return ProcessSpec(
             task_id=task_id,
             argv=list(container["command"]),
             env=self._environment(job, scratch),
             cwd=str(scratch),
-            mounts=tuple(self._mounts(container, scratch)),
+            mounts=mounts,
             ulimits=tuple(container.get("ulimits", [])),
-            user=_user(container.get("user")),
+            user=user,
             init=bool(container.get("linuxParameters", {}).get("initProcessEnabled")),
         )
 
@@ -105,3 +111,10 @@ def _user(user: str | None) -> tuple[int, int] | None:
             f"unable to find user {name}: no matching entries in passwd file"
         ) from error
     return entry.pw_uid, int(group) if group.isdigit() else entry.pw_gid
+
+
+def _give(scratch: Path, user: tuple[int, int]) -> None:
+    """Make a job's user the owner of its working directory and of its empty volumes."""
+    with contextlib.suppress(PermissionError):  # only root may; the start then says so
+        for directory in (scratch, *scratch.iterdir()):
+            os.chown(directory, *user)
