@@ -58,11 +58,11 @@ def _run(own: argparse.Namespace, rest: Sequence[str]) -> Outcome:
             return run_workflow(options, AwsClients(), cancellation, show=print)
     except MiniwdlAwsError as exc:
         return failed_to_begin(exc)
-    except SystemExit as exc:
-        code = exc.code if isinstance(exc.code, int) else 2
-        message = "the arguments are not those of miniwdl run; see above" if code else ""
-        failure = CallFailure(error="UsageError", message=message) if code else None
-        return Outcome(exit_code=code, failure=failure)
+    except Exception as exc:
+        # Whatever happens, the submitter is told.
+        logging.getLogger(__name__).exception("the runner failed")
+        failure = CallFailure(error=type(exc).__name__, message=f"the runner failed: {exc}")
+        return Outcome(exit_code=1, failure=failure)
 
 
 def _parser() -> argparse.ArgumentParser:

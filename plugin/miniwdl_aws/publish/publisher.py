@@ -192,7 +192,7 @@ class _Publisher:
         key = self._prefix + planned.key
         try:
             return put(self._clients, self._bucket, key, planned, part_pool)
-        except (AwsError, PublicationError, OSError) as exc:
+        except (AwsError, PublicationError, OSError, ValueError) as exc:
             return exc
 
 

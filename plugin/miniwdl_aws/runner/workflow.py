@@ -93,6 +93,7 @@ def _show_inputs(
 ) -> Outcome:
     """Run ``miniwdl run --json``, which runs nothing."""
     command = [sys.executable, "-m", "WDL", "run", *options.arguments]
+    command += ["--dir", str(options.directory)]
     result = run_process(command, options.environment, cancellation)
     show(result.stdout.rstrip("\n"))
     return Outcome(exit_code=result.exit_code)

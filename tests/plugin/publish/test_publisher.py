@@ -198,6 +198,17 @@ def test_what_could_not_be_put_is_listed(s3: AwsClients, run_dir: Path) -> None:
     assert marker.published == ""
 
 
+def test_a_name_that_s3_cannot_hold_is_listed(s3: AwsClients, run_dir: Path) -> None:
+    """A file name that is no UTF-8 fails alone, by name, after all else is there."""
+    odd = os.fsencode(run_dir / "call-a/work/folder") + b"/\xff.txt"
+    Path(os.fsdecode(odd)).write_text("x")
+    with pytest.raises(PublicationError) as caught:
+        publish_run(s3, run_dir, URI)
+    assert len(caught.value.failed) == 1
+    assert "files/0/part.txt" in keys(s3)
+    assert "outputs.json" not in keys(s3)
+
+
 def test_a_run_that_has_not_ended_is_refused(s3: AwsClients, run_dir: Path) -> None:
     """Without outputs and without an error there is nothing to publish."""
     (run_dir / "outputs.json").unlink()

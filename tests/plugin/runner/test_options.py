@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from miniwdl_aws.bundle import BUNDLE_VARIABLE
-from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.errors import ConfigurationError, InvalidInputError
 from miniwdl_aws.runner.options import RunOptions, read_options, without_directory
 
 
@@ -81,6 +81,12 @@ def test_wrong_settings_are_named(own: Any, environ: dict[str, str], named: str)
     """What is wrong or contradicts is an error that says where."""
     with pytest.raises(ConfigurationError, match=named):
         read("x.wdl", own=own, **environ)
+
+
+def test_arguments_that_miniwdl_does_not_know_are_named() -> None:
+    """Miniwdl's own sentence is the message."""
+    with pytest.raises(InvalidInputError, match="unrecognized arguments: --bogus"):
+        read("x.wdl", "--bogus")
 
 
 def test_the_runners_own_variables_do_not_reach_miniwdl() -> None:
