@@ -1,6 +1,7 @@
 """The local AWS as a whole: its services together, its start, its end."""
 
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,36 @@ def test_an_access_point_made_through_the_api_works(bench: Any, make_client: Any
         bench.shell("echo 1 >/mnt/point/x; cat /mnt/whole/deep/root/x", container=container)
     )
     assert bench.lines(job) == ["1"]
+
+
+def test_a_web_page_cannot_run_commands(bench: Any) -> None:
+    """A request that a browser sends for a page is refused, by Batch and by the control calls."""
+    for path in ("/v1/submitjob", "/_miniwdl_aws_local/counters"):
+        request = urllib.request.Request(  # noqa: S310 - the local AWS's own address
+            bench.aws.endpoint_url + path,
+            data=b"{}",
+            headers={"Origin": "http://example.org", "Content-Type": "text/plain"},
+        )
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request)  # noqa: S310 - as above
+        assert caught.value.code == 403
+        caught.value.close()
+
+
+def test_jobs_end_with_the_spawner(start_bench: Callable[..., Any]) -> None:
+    """If the process that starts jobs is killed, so are they, and none is RUNNING for ever."""
+    bench = start_bench(isolation="namespace")
+    jobs = [bench.submit("sleep", "1000") for _ in range(3)]
+    for job_id in jobs:
+        bench.wait_for(job_id, "RUNNING")
+    spawner = psutil.Process(bench.aws._executor._launcher._process.pid)
+    children = spawner.children()
+    spawner.kill()
+    for job_id in jobs:
+        assert bench.wait_for(job_id, "FAILED")["container"]["exitCode"] == 137
+    psutil.wait_procs(children, timeout=20)
+    assert not any(child.is_running() for child in children)
+    assert bench.wait_for(bench.submit("true"), "FAILED")["statusReason"] == "Task failed to start"
 
 
 def test_control_calls_give_counters_and_histories(start_bench: Callable[..., Any]) -> None:

@@ -1,8 +1,10 @@
 """The WSGI application: Batch's REST interface, our control calls, and moto behind them."""
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -23,12 +25,15 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
+# A page that a browser shows can reach loopback, and must not run commands there.
+_NO_BROWSERS = b'{"message":"Requests that a web page sends (header Origin) are refused"}'
 _SCOPE = re.compile(r"Credential=[^/\s,]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _TAGS_PATH = "/v1/tags/"
 _TAG_OPERATIONS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
 _STATUS_LINES = {
     200: "200 OK",
     400: "400 Bad Request",
+    403: "403 Forbidden",
     404: "404 Not Found",
     413: "413 Content Too Large",
     429: "429 Too Many Requests",
@@ -87,6 +92,7 @@ class Front:
         api: Batch's operations.
         pacer: slows, limits and counts Batch's calls.
         others: the application that has all other services.
+        locks: held while another service of a name answers: for those whose state jobs change.
         control: answers the control calls: from a path below ``CONTROL_PATH`` and a method to an
             answer, or None if there is no such call.
     """
@@ -97,25 +103,36 @@ class Front:
         api: BatchApi,
         pacer: Pacer,
         others: Wsgi,
+        locks: Mapping[str, AbstractContextManager[object]],
         control: Callable[[str, str], Any],
     ) -> None:
         self._api = api
         self._pacer = pacer
         self._others = others
+        self._locks = locks
         self._control = control
         self._model = BatchModel()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         path, method = environ.get("PATH_INFO", "/"), environ["REQUEST_METHOD"]
-        if path.startswith(CONTROL_PATH):
-            return self._answer_control(path, method, start_response)
         service = signed_service(environ)
         unsigned_batch = service is None and self._model.operation(method, path) is not None
-        if service == "batch" or unsigned_batch:
-            return self._answer_batch(environ, path, method, start_response)
-        self._pacer.count(f"{service or 'unsigned'}:{method}")
-        return self._others(environ, start_response)
+        control = path.startswith(CONTROL_PATH)
+        if not (control or unsigned_batch or service == "batch"):
+            return self._answer_other(service or "unsigned", environ, start_response)
+        if "HTTP_ORIGIN" in environ:
+            return _respond(start_response, 403, _NO_BROWSERS, "AccessDeniedException")
+        if control:
+            return self._answer_control(path, method, start_response)
+        return self._answer_batch(environ, path, method, start_response)
+
+    def _answer_other(
+        self, service: str, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        self._pacer.count(f"{service}:{environ['REQUEST_METHOD']}")
+        with self._locks.get(service, contextlib.nullcontext()):
+            return self._others(environ, start_response)
 
     def _answer_control(
         self, path: str, method: str, start_response: StartResponse

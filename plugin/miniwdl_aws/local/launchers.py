@@ -18,7 +18,10 @@ from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.settings import Isolation
 
 POLL_SECONDS = 0.02
-_STARTS_UNDER_WAY = 8
+# Their messages fit into the socket's buffer together, so that sending never waits for the spawner,
+# which may itself be waiting to send.
+_STARTS_UNDER_WAY = 2
+_KILLED_EXIT_CODE = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ class NamespaceLauncher:
         self._events = events
         self._staging = str(staging)
         self._waiting: deque[tuple[ProcessSpec, int]] = deque()
-        self._under_way = 0
+        self._under_way: set[str] = set()
+        self._running: set[str] = set()
         self._control, theirs = _socket_pair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own file
@@ -142,14 +146,14 @@ class NamespaceLauncher:
         return f"{kinds} namespaces"
 
     def start(self, spec: ProcessSpec, output: int) -> None:
-        """Start a process; few starts are under way at once, so that the socket never blocks."""
+        """Start a process, once few enough others are being started."""
         self._waiting.append((spec, output))
         self._send_waiting()
 
     def kill(self, task_id: str, number: int) -> None:
         """Send a signal to a process."""
         message = {"op": "kill", "id": task_id, "signal": number}
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the spawner has ended, and with it all processes
             self._control.send(json.dumps(message).encode())
 
     def close(self) -> None:
@@ -165,33 +169,48 @@ class NamespaceLauncher:
         self._process.wait()
 
     def _send_waiting(self) -> None:
-        while self._waiting and self._under_way < _STARTS_UNDER_WAY:
+        while self._waiting and len(self._under_way) < _STARTS_UNDER_WAY:
             spec, output = self._waiting.popleft()
             message = {"op": "start", "id": spec.task_id, "staging": self._staging, **asdict(spec)}
+            data = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogateescape")
             try:
-                socket.send_fds(self._control, [json.dumps(message).encode()], [output])
+                socket.send_fds(self._control, [data], [output])
             except OSError as error:
                 self._events.failed(spec.task_id, "exec", str(error))
                 continue
             finally:
                 os.close(output)
-            self._under_way += 1
+            self._under_way.add(spec.task_id)
 
     def _receive(self) -> None:
         message = self._control.recv(spawner.MESSAGE_BYTES)
-        if not message:  # the spawner died: the kernel killed all jobs with it
-            self._loop.remove_reader(self._control)
+        if not message:
+            self._spawner_ended()
             return
         event = json.loads(message)
+        task_id = event["id"]
         if event["event"] == "exited":
-            self._events.exited(event["id"], event["exit_code"])
+            self._running.remove(task_id)
+            self._events.exited(task_id, event["exit_code"])
             return
-        self._under_way -= 1
+        self._under_way.remove(task_id)
         self._send_waiting()
         if event["event"] == "started":
-            self._events.started(event["id"])
+            self._running.add(task_id)
+            self._events.started(task_id)
         else:
-            self._events.failed(event["id"], event["stage"], event["error"])
+            self._events.failed(task_id, event["stage"], event["error"])
+
+    def _spawner_ended(self) -> None:
+        """Tell of the end of all processes: the kernel has killed them with the spawner."""
+        self._loop.remove_reader(self._control)
+        running, self._running = self._running, set()
+        starting, self._under_way = self._under_way, set()
+        for task_id in starting:
+            self._events.failed(task_id, "exec", "the spawner of jobs has ended")
+        for task_id in running:
+            self._events.exited(task_id, _KILLED_EXIT_CODE)
+        self._send_waiting()
 
 
 class PlainLauncher:

@@ -1,5 +1,7 @@
 """The services that moto simulates: its WSGI application, and its state where we need it."""
 
+import contextlib
+import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -104,6 +106,8 @@ class FileSystems:
 class LogStore:
     """Writes log streams into moto's CloudWatch Logs.
 
+    moto's state is not safe against threads, so whoever asks moto for logs should hold ``lock``.
+
     Args:
         region: where the log group is.
         group: the log group's name; it is made if it does not exist.
@@ -112,6 +116,7 @@ class LogStore:
     def __init__(self, region: str, group: str = LOG_GROUP) -> None:
         self._backend: LogsBackend = logs_backends[ACCOUNT_ID][region]
         self._group = group
+        self.lock = threading.RLock()
         self._ensure_group()
 
     def _ensure_group(self) -> None:
@@ -120,18 +125,17 @@ class LogStore:
 
     def create_stream(self, stream: str) -> None:
         """Make a log stream."""
-        self._ensure_group()
-        self._backend.ensure_log_stream(self._group, stream)
+        with self.lock:
+            self._ensure_group()
+            self._backend.ensure_log_stream(self._group, stream)
 
     def put(self, stream: str, events: list[dict[str, Any]]) -> None:
         """Append events, each with ``timestamp`` and ``message``, to a log stream.
 
         Events for a stream that somebody deleted are dropped, as CloudWatch Logs' agent does.
         """
-        try:
+        with self.lock, contextlib.suppress(JsonRESTError):
             self._backend.put_log_events(self._group, stream, events)
-        except JsonRESTError:
-            return
 
 
 def ensure_bucket(region: str, name: str = BUCKET) -> None:

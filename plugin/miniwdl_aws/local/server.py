@@ -139,9 +139,10 @@ class LocalAws:
             burst=self.settings.burst,
         )
         self._store = JobStore(milliseconds)
+        logs = LogStore(self.region)
         self._executor = Executor(
             scratch=self.root / "scratch",
-            logs=LogStore(self.region),
+            logs=logs,
             isolation=self.settings.isolation,
             stop_timeout_seconds=self.settings.stop_timeout_seconds,
             clock=milliseconds,
@@ -168,7 +169,13 @@ class LocalAws:
             store=self._store,
             scheduler=self._scheduler,
         )
-        front = Front(api=api, pacer=self._pacer, others=application(), control=self._control)
+        front = Front(
+            api=api,
+            pacer=self._pacer,
+            others=application(),
+            locks={"logs": logs.lock},
+            control=self._control,
+        )
         server.start(front, self.settings.server_threads)
 
     def _job_environment(self) -> dict[str, str]:
