@@ -57,7 +57,7 @@ def runs(stage: Stage) -> Runs:
     assembly = stage.assembly(1)
     publish_to = assembly.pop("publish_to")
     wdl, failing = HERE / "wdl", str(HERE / "wdl" / "failing.wdl")
-    slow = {"wdl": str(wdl / "slow.wdl"), "inputs": {"seconds": 300, "sleepers": 2}}
+    slow = {"wdl": str(wdl / "slow.wdl"), "inputs": {"seconds": 3600, "sleepers": 2}}
     return Runs(
         slow=any_workflow("e2e-slow", **slow),
         slow_pair=stage.trigger("submit_any_workflow", "e2e-pair", **slow),

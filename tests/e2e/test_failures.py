@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from demo.airflow_services import RestError
 from miniwdl_aws.local.settings import WORKFLOW_QUEUE
 from miniwdl_aws.submit import jobs_of_run_key
 
@@ -45,3 +46,21 @@ def test_a_misspelled_input_fails_before_a_job_is_submitted(stage: Stage, runs: 
     assert jobs_of_run_key(stage.clients, WORKFLOW_QUEUE, key) == []
     (task,) = run.task_instances()
     assert task["try_number"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"sample": "../elsewhere"}, "does not match"),
+        ({"reads": []}, "non-empty"),
+        ({"chunks": 0}, "less than the minimum"),
+        ({"publish_to": "/tmp"}, "does not match"),
+    ],
+)
+def test_a_param_that_does_not_fit_is_refused_when_the_dag_is_triggered(
+    stage: Stage, changes: dict[str, Any], complaint: str
+) -> None:
+    """The form's schema holds over REST too: status 400, and no run."""
+    with pytest.raises(RestError, match=complaint) as caught:
+        stage.trigger("viral_assembly", "e2e-refused", **{**stage.assembly(0), **changes})
+    assert caught.value.status == 400
