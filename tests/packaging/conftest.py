@@ -15,6 +15,25 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 
 
+IMPORT_EACH = """
+import importlib, json, os, sys
+importlib.import_module(sys.argv[1])
+before, found = set(sys.modules), {}
+for name in sys.argv[2:]:
+    readable, writable = os.pipe()
+    if os.fork() == 0:
+        importlib.import_module(name)
+        new = sorted({each.partition(".")[0] for each in set(sys.modules) - before})
+        os.write(writable, json.dumps(new).encode())
+        os._exit(0)
+    os.close(writable)
+    with os.fdopen(readable) as answer:
+        found[name] = json.load(answer)
+    os.wait()
+print(json.dumps(found))
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Environment:
     """A virtual environment that `python -m venv` made and pip filled.
@@ -56,6 +75,20 @@ class Environment:
         self.run(
             "python", "-m", "pip", "install", "-q", "-c", "constraints.txt", *arguments, cwd=cwd
         )
+
+    def imported_by(self, modules: list[str], *, after: str = "json") -> dict[str, list[str]]:
+        """Imports each module in a process of its own, forked once another one is imported.
+
+        Args:
+            modules: What to import.
+            after: What may be imported already.
+
+        Returns:
+            The top-level packages that each module imported in addition; the test fails where a
+            module cannot be imported.
+        """
+        output: dict[str, list[str]] = self.python(IMPORT_EACH, after, *modules)
+        return output
 
     @property
     def distributions(self) -> dict[str, str]:
