@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_miniwdl_aws.links.aws import MiniwdlLogLink
+from airflow_provider_miniwdl_aws.triggers.own_xcoms import LOG_CURSOR, OwnXComs
 from airflow_provider_miniwdl_aws.triggers.watcher import (
     PROCESS_WATCHERS,
     ConnectionKey,
@@ -22,6 +22,7 @@ from airflow_provider_miniwdl_aws.triggers.watcher import (
 )
 from miniwdl_aws import console
 from miniwdl_aws.errors import MiniwdlAwsError
+from miniwdl_aws.logs import LogLine
 from miniwdl_aws.status import JobStatus
 
 MIN_SECONDS = 10.0
@@ -31,7 +32,10 @@ KILL_SECONDS = 25.0
 """How long a kill is waited for; Airflow's bound is 30 s (``[triggerer] on_kill_timeout``)."""
 
 RESTART_OVERLAP_SECONDS = 120.0
-"""How far before its start a trigger that another triggerer has run copies the log."""
+"""How far back a trigger goes on after another triggerer's, if no cursor tells where that was."""
+
+CURSOR_SECONDS = 60.0
+"""Between two notes of how far the log was copied; so many seconds of it may be copied twice."""
 
 LINES_AT_ONCE = 100
 """Log lines written before other triggers get their turn on the event loop."""
@@ -89,6 +93,8 @@ class MiniwdlJobTrigger(BaseTrigger):
         self._unknown = unknown
         self._shown: tuple[str, str] | None = None
         self._linked = ""
+        self._xcoms = OwnXComs(None)
+        self._noted_at = float("-inf")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give the class path and the arguments, for another process to go on."""
@@ -114,8 +120,9 @@ class MiniwdlJobTrigger(BaseTrigger):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(news.put_nowait, item)
 
+        self._xcoms = OwnXComs(self.task_instance)
         wanted = Subscription(
-            job_id=self.job_id, stream_log=self.stream_log, since=self._log_since(time.time())
+            job_id=self.job_id, stream_log=self.stream_log, since=await self._log_since()
         )
         with self._watchers.subscribed(self._key, wanted, deliver):
             status = await self._follow(news)
@@ -150,21 +157,26 @@ class MiniwdlJobTrigger(BaseTrigger):
     def _key(self) -> ConnectionKey:
         return ConnectionKey(self.miniwdl_conn_id, self.aws_conn_id, self.region_name)
 
-    def _log_since(self, now: float) -> int | None:
+    async def _log_since(self) -> int | None:
         """Tell from when on the log is copied: all of it, or what another triggerer has not.
 
-        A trigger that starts long after its task was deferred goes on for another process. Where
-        that one stopped is nowhere written down, so the lines of the last two minutes are copied,
-        of which some may be there already.
+        A trigger that starts after its triggerer's restart goes on where the cursor was noted
+        last. Without one, if the task was deferred long ago, it goes on with the lines of the
+        last two minutes, of which some may be there already.
         """
-        since = now - RESTART_OVERLAP_SECONDS
-        if self.deferred_at is None or self.deferred_at >= since or not self.stream_log:
+        if not self.stream_log:
             return None
-        self.log.info(
-            "going on with the log from %s; earlier lines are above, or in CloudWatch",
-            datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds"),
-        )
-        return int(since * 1000)
+        cursor = await self._xcoms.find(LOG_CURSOR)
+        if isinstance(cursor, int):
+            since = cursor
+        else:
+            start = time.time() - RESTART_OVERLAP_SECONDS
+            if self.deferred_at is None or self.deferred_at >= start:
+                return None
+            since = int(start * 1000)
+        told = datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="seconds")
+        self.log.info("going on with the log from %s", told)
+        return since
 
     async def _follow(self, news: "asyncio.Queue[News]") -> JobStatus:
         status: JobStatus | None = None
@@ -174,7 +186,7 @@ class MiniwdlJobTrigger(BaseTrigger):
                 status = item.status
                 await self._show(status)
             elif isinstance(item, LogLines):
-                await self._copy(item)
+                await self._copy(item.lines)
             elif status is not None:
                 return status
 
@@ -186,30 +198,17 @@ class MiniwdlJobTrigger(BaseTrigger):
             self._linked = status.log_stream
             url = console.log_url(self.region_name, status.log_stream)
             self.log.info("log: %s", url)
-            await self._link_log(url)
+            await self._xcoms.store(MiniwdlLogLink().xcom_key, url)
 
-    async def _link_log(self, url: str) -> None:
-        """Store the log's address for the task's page, which shows it while deferred too."""
-        ti = self.task_instance
-        if ti is None or not hasattr(XCom, "aset"):  # the latter before Airflow 3.2
-            return
-        try:
-            await XCom.aset(
-                key=MiniwdlLogLink().xcom_key,
-                value=url,
-                dag_id=ti.dag_id,
-                task_id=ti.task_id,
-                run_id=ti.run_id,
-                map_index=ti.map_index,
-            )
-        except Exception as exc:  # noqa: BLE001  (a button that is missing fails no run)
-            self.log.warning("the link to the log is not shown yet: %s", exc)
-
-    async def _copy(self, item: LogLines) -> None:
-        for start in range(0, len(item.lines), LINES_AT_ONCE):
-            for line in item.lines[start : start + LINES_AT_ONCE]:
+    async def _copy(self, lines: list[LogLine]) -> None:
+        for start in range(0, len(lines), LINES_AT_ONCE):
+            for line in lines[start : start + LINES_AT_ONCE]:
                 self.log.info("%s", line.message)
             await asyncio.sleep(0)
+        now = time.monotonic()
+        if lines and now - self._noted_at >= CURSOR_SECONDS:
+            self._noted_at = now
+            await self._xcoms.store(LOG_CURSOR, lines[-1].timestamp)
 
 
 async def _has_come(future: "asyncio.Future[Any]", seconds: float) -> bool:

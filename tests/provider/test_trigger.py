@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,6 +143,24 @@ def test_a_trigger_of_another_process_goes_on_with_the_last_lines(
         assert wanted.since is None
     else:
         assert wanted.since == pytest.approx((now - expected) * 1000, abs=2000)
+
+
+def test_without_xcoms_a_trigger_goes_its_way() -> None:
+    """What it would write down is a convenience; where it cannot be, the run goes on."""
+    watchers = ScriptedWatchers(
+        StatusChanged(status("j", "RUNNING", log_stream="s")),
+        LogLines([LogLine(1, "a line")]),
+        StatusChanged(status("j", "SUCCEEDED", log_stream="s")),
+        LogEnded(),
+    )
+    trigger = MiniwdlJobTrigger(
+        job_id="j", region_name="us-west-2", watchers=watchers, sleep=no_sleep
+    )
+    trigger.task_instance = SimpleNamespace(  # type: ignore[assignment]
+        dag_id="d", run_id="r", task_id="t", map_index=-1
+    )
+    (event,) = asyncio.run(fire(trigger))
+    assert event["status"] == "SUCCEEDED"
 
 
 class CountingBatch:
