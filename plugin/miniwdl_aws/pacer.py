@@ -7,6 +7,9 @@ from collections.abc import Callable
 RECOVERY_SECONDS = 10.0
 """Time without throttling after which a halved rate has come back."""
 
+SETTLE_SECONDS = 1.0
+"""How long after a cut refusals are those of requests that went out at the rate before it."""
+
 
 class Pacer:
     """Hands out the right to send one request, at most ``rate`` a second.
@@ -36,6 +39,7 @@ class Pacer:
         self._lock = threading.Lock()
         self._tokens = burst
         self._updated = clock()
+        self._settled_at = self._updated
 
     @property
     def rate(self) -> float:
@@ -54,10 +58,16 @@ class Pacer:
         return delay
 
     def throttled(self) -> None:
-        """Halve the rate (not below a twentieth): AWS said that it was too high."""
+        """Halve the rate: AWS said that it was too high.
+
+        Of refusals that come together, only the first does. Between cuts the rate recovers by a
+        tenth of the full one, so that it never falls below a twentieth.
+        """
         with self._lock:
             self._refill()
-            self._rate = max(self._rate / 2, self._full_rate / 20)
+            if self._updated >= self._settled_at:
+                self._rate /= 2
+                self._settled_at = self._updated + SETTLE_SECONDS
             self._tokens = min(self._tokens, 0.0)
 
     def _reserve(self) -> float:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from miniwdl_aws.pacer import RECOVERY_SECONDS, Pacer
+from miniwdl_aws.pacer import RECOVERY_SECONDS, SETTLE_SECONDS, Pacer
 
 
 class FakeTime:
@@ -43,12 +43,25 @@ def test_throttling_halves_the_rate_and_it_comes_back() -> None:
     assert pacer.rate == 10
 
 
+def test_refusals_that_come_together_halve_the_rate_once() -> None:
+    """They are of requests that went out at one and the same rate; a later one is of the new."""
+    pacer, time = paced(10, 10)
+    for _ in range(5):
+        pacer.throttled()
+    assert pacer.rate == 5
+    time.sleep(SETTLE_SECONDS)
+    pacer.throttled()
+    recovered = 10 * SETTLE_SECONDS / RECOVERY_SECONDS
+    assert pacer.rate == pytest.approx((5 + recovered) / 2)
+
+
 def test_throttling_never_stops_all_requests() -> None:
     """However often AWS refuses, a twentieth of the rate is left."""
-    pacer, _ = paced(20, 1)
+    pacer, time = paced(20, 1)
     for _ in range(50):
         pacer.throttled()
-    assert pacer.rate == 1
+        time.sleep(SETTLE_SECONDS)
+        assert pacer.rate >= 1
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(0, 1), (-1, 1), (1, 0.5)])
