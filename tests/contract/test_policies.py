@@ -16,8 +16,10 @@ IN_THE_JOB = (
     "backend",
     "runner",
     "publish",
+    "cancel.py",
     "cleanup.py",
     "describer.py",
+    "jobs.py",
     "s3.py",
 )
 """Code that runs in the workflow job with the workflow role."""
