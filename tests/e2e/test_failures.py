@@ -54,7 +54,7 @@ def test_a_misspelled_input_fails_before_a_job_is_submitted(stage: Stage, runs: 
         ({"sample": "../elsewhere"}, "does not match"),
         ({"reads": []}, "non-empty"),
         ({"chunks": 0}, "less than the minimum"),
-        ({"publish_to": "/tmp"}, "does not match"),
+        ({"publish_to": "/here"}, "does not match"),
     ],
 )
 def test_a_param_that_does_not_fit_is_refused_when_the_dag_is_triggered(
