@@ -29,6 +29,11 @@ DAGS = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the demonstration first, which starts an Airflow of its own: two at a time are slow."""
+    items.sort(key=lambda item: item.path != HERE / "test_demo.py")
+
+
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The local AWS, Airflow, and samples on the shared file system."""
