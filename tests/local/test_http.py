@@ -29,3 +29,21 @@ def test_a_request_that_expects_100_continue_and_is_complete_is_answered(body: b
         server.close()
     assert b"200 OK" in received
     assert received.endswith(b"ok")
+
+
+def test_it_closes_though_the_loop_is_ahead_of_who_wakes_it() -> None:
+    """The loop may close everything for another's sake before it is woken for this one's."""
+    server = HttpServer("127.0.0.1", 0)
+    server.start(answer, threads=1)
+    thread, trigger = server._thread, server._server.trigger
+    assert thread is not None
+    wake = trigger._physical_pull
+
+    def wake_late() -> None:
+        wake()
+        thread.join(timeout=10)
+        wake()
+
+    trigger._physical_pull = wake_late
+    server.close()
+    assert not thread.is_alive()

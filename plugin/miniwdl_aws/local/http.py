@@ -142,7 +142,12 @@ class HttpServer:
             self._server.trigger.pull_trigger(self._close_connections)
             self._thread.join()
             self._server.task_dispatcher.shutdown()
+            self._server.close()
         self._socket.close()
 
     def _close_connections(self) -> None:
+        # The server's trigger stays open, out of the loop's sight: who pulled it may yet write to
+        # it, since the loop can be here already for another's pull.
+        self._server.trigger.del_channel()
+        self._server.del_channel()
         waitress.wasyncore.close_all(self._connections, ignore_all=True)
