@@ -15,6 +15,7 @@ cd "$(dirname "$0")/.."
 
 venv=.venv
 uv_venv=.venv-uv
+registry=.registry
 
 say() { printf '==> %s\n' "$*" >&2; }
 fail() {
@@ -191,10 +192,22 @@ install_podman() {
     apt_install podman buildah runc debootstrap
   fi
   podman run --help >/dev/null || fail "podman is installed but does not run (its message is above)."
+  unpack_registry
+}
+
+# A registry to push to, for the test of docs/workflow-image.md. The package is unpacked, not installed: installing it
+# would start a service.
+unpack_registry() {
+  [ ! -x "$registry/usr/bin/docker-registry" ] || return 0
+  say "unpacking a container registry"
+  root=$(as_root) && $root apt-get update -qq >/dev/null 2>&1
+  mkdir -p "$registry"
+  (cd "$registry" && apt-get download -qq docker-registry && dpkg-deb -x docker-registry_*.deb . && rm -f ./*.deb) ||
+    fail "apt-get could not download docker-registry (its message is above)."
 }
 
 clean() {
-  rm -rf "$venv" "$uv_venv" .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* \
+  rm -rf "$venv" "$uv_venv" "$registry" .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* \
     build dist plugin/build plugin/dist
   find . -name __pycache__ -type d -prune -exec rm -rf {} +
 }

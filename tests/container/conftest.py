@@ -66,9 +66,13 @@ class Engine:
     def build(self, tag: str, *, base: str) -> None:
         """Builds the Dockerfile of the checkout on a base image."""
         options = ["--network=host", "--build-arg", f"BASE_IMAGE={base}", "--tag", tag]
-        if self.program == "podman":
-            options += ["--ulimit=nofile=1024:4096", *host_ca_bundle(self.environment)]
-        self.call("build", *options, str(ROOT))
+        self.call("build", *options, *self.build_options(), str(ROOT))
+
+    def build_options(self) -> list[str]:
+        """Gives what a build needs on this host, and nowhere else."""
+        if self.program != "podman":
+            return []
+        return ["--ulimit=nofile=1024:4096", *host_ca_bundle(self.environment)]
 
     def run(
         self, image: str, *command: str, options: Iterable[str] = (), check: bool = True

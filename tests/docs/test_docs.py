@@ -23,11 +23,16 @@ ELSEWHERE = {
 """Commands that other tests run, or that run the tests: where to look for them."""
 
 
+PAGES_ELSEWHERE = {"docs/workflow-image.md": "tests/container/test_docs.py"}
+"""Pages whose commands a test of their own runs."""
+
+
 def blocks(language: str) -> list[tuple[str, str]]:
-    pattern = re.compile(rf"^```{language}\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    pattern = re.compile(rf"^```(?:{language})\n(.*?)^```", re.MULTILINE | re.DOTALL)
     return [
         (f"{page.relative_to(ROOT)}-{number}", text)
         for page in PAGES
+        if str(page.relative_to(ROOT)) not in PAGES_ELSEWHERE
         for number, text in enumerate(pattern.findall(page.read_text()), start=1)
     ]
 
@@ -44,7 +49,7 @@ def is_run_elsewhere(command: str) -> bool:
 
 HERE = [
     pytest.param(block, id=name)
-    for name, block in blocks("sh")
+    for name, block in blocks("sh|bash|shell|console")
     if not all(is_run_elsewhere(command) for command in commands(block))
 ]
 
@@ -78,6 +83,12 @@ def test_what_is_run_elsewhere_is_run_there(command: str, place: str) -> None:
     texts = [each.read_text() for each in files]
     words = command.rsplit(maxsplit=1)[-1] if command.startswith("make") else "plugin"
     assert any(words in text for text in texts)
+
+
+@pytest.mark.parametrize(("page", "place"), sorted(PAGES_ELSEWHERE.items()))
+def test_a_page_that_is_run_elsewhere_is_read_there(page: str, place: str) -> None:
+    """Its test takes the commands from the page itself."""
+    assert Path(page).name in (ROOT / place).read_text()
 
 
 def test_the_settings_table_is_the_table_of_the_code() -> None:
