@@ -110,16 +110,27 @@ def test_json_is_one_line_with_the_whole_environment(start: Callable[..., Any]) 
 
 
 def test_the_shell_can_evaluate_the_output(start: Callable[..., Any], tmp_path: Path) -> None:
-    """``export`` lines, quoted, are the default."""
+    """``export`` lines, quoted, are the default, after what would mislead is unset."""
     process = start("--root", str(tmp_path / "a 'root'"))
-    lines = [output(process).readline() for _ in EXPECTED]
-    script = "".join(lines) + 'printf "%s" "$MINIWDL_AWS_LOCAL_EFS_DIR"'
+    lines = [output(process).readline() for _ in ("unset", *EXPECTED)]
+    script = "AWS_PROFILE=old\n" + "".join(lines)
+    script += 'printf "%s%s" "$MINIWDL_AWS_LOCAL_EFS_DIR" "$AWS_PROFILE"'
     told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert told.stdout.startswith(str(tmp_path / "a 'root'"))
     assert Path(told.stdout).is_dir()
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 0
     assert Path(told.stdout).is_dir()
+
+
+def test_a_profile_of_somewhere_else_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_PROFILE may name a profile that this machine does not have."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    command = [sys.executable, "-m", "miniwdl_aws.local", "run", "--", "sh", "-c"]
+    done = subprocess.run(
+        [*command, 'echo "profile: $AWS_PROFILE"'], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "profile: \n", done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

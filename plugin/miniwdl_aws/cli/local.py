@@ -10,8 +10,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from miniwdl_aws.environment import process_environment
+from miniwdl_aws.environment import forget, process_environment
 from miniwdl_aws.local import LocalAws, LocalAwsError, LocalAwsSettings
+
+MISLEADING = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+"""Variables that would turn a program away from the local AWS."""
 
 _DESCRIPTION = """\
 Serve S3, EFS, CloudWatch Logs, STS, IAM, ECR and Batch on loopback, and run Batch jobs for real.
@@ -121,6 +124,7 @@ def _print_environment(aws: LocalAws, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(aws.environment), flush=True)
         return
+    print(f"unset {' '.join(MISLEADING)}")
     for name, value in aws.environment.items():
         print(f"export {name}={shlex.quote(value)}")
     sys.stdout.flush()
@@ -145,11 +149,10 @@ def environment_for(base: Mapping[str, str], local: Mapping[str, str]) -> dict[s
         base: the environment that it would have.
         local: the local AWS's own variables, which win.
     """
-    misleading = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
     kept = {
         name: value
         for name, value in base.items()
-        if name not in misleading and not name.startswith("AWS_ENDPOINT_URL")
+        if name not in MISLEADING and not name.startswith("AWS_ENDPOINT_URL")
     }
     direct = [part for part in (kept.get("NO_PROXY", kept.get("no_proxy")), "127.0.0.1") if part]
     kept["NO_PROXY"] = kept["no_proxy"] = ",".join(direct)
@@ -182,6 +185,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: that of the command after ``run``, else 0, or 1 when it cannot start.
     """
     arguments = _parser().parse_args(argv)
+    forget(*MISLEADING)
     try:
         aws = LocalAws(_settings(arguments))
         if arguments.subcommand == "run":
