@@ -11,11 +11,13 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferralTimeout
 from structlog.testing import capture_logs
 
+from airflow_provider_miniwdl_aws.identity import identify
 from airflow_provider_miniwdl_aws.operators import MiniwdlRunOperator, MiniwdlSubmitOperator
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.errors import CommandFailedError, JobCancelledError
 from miniwdl_aws.jobs import describe_all, find_jobs, terminate
 from miniwdl_aws.status import JobStatus
+from miniwdl_aws.submit import jobs_of_run_key
 
 if TYPE_CHECKING:
     from miniwdl_aws.local import LocalAws
@@ -55,8 +57,10 @@ def job_of(clients: AwsClients, job_id: str) -> JobStatus:
     return status
 
 
-def submissions(aws: "LocalAws") -> int:
-    return int(aws.counters()["calls"].get("SubmitJob", 0))
+def jobs_of(clients: AwsClients, tries: Any) -> list[JobStatus]:
+    """Find all jobs that the tries of a task have submitted."""
+    run_key = identify(tries.context).run_key
+    return jobs_of_run_key(clients, "miniwdl-workflow", run_key)
 
 
 def test_a_run_is_deferred_for_and_gives_its_outputs(
@@ -110,28 +114,24 @@ def test_a_failing_task_is_shown_with_call_code_stderr_and_log(
     assert tries.ti.xcoms["run_dir"]  # for whoever cleans up
 
 
-def test_a_retry_adopts_the_job_that_lives(
-    aws: "LocalAws", clients: AwsClients, worker: Any, slow: Path
-) -> None:
+def test_a_retry_adopts_the_job_that_lives(clients: AwsClients, worker: Any, slow: Path) -> None:
     """A worker that dies after the submission costs nothing: the run goes on."""
     tries = worker(run_operator(slow, retries=2))
     first = tries.execute()
-    before = submissions(aws)
     second = tries.retry()
     assert second.arguments["job_id"] == first.arguments["job_id"]
-    assert submissions(aws) == before
+    assert len(jobs_of(clients, tries)) == 1
     terminate(clients, first.arguments["job_id"], "end of test")
 
 
 def test_a_retry_after_success_does_not_wait_again(
-    aws: "LocalAws", worker: Any, triggerer: Any, hello: Path
+    clients: AwsClients, worker: Any, triggerer: Any, hello: Path
 ) -> None:
     """A job that has ended is not deferred for; its outputs are there at once."""
     tries = worker(run_operator(hello, inputs={"name": "Ada"}, retries=1))
     triggerer.run(tries.execute())
-    before = submissions(aws)
     assert tries.retry() == {"hello.greeting": "Hello, Ada!"}
-    assert submissions(aws) == before
+    assert len(jobs_of(clients, tries)) == 1
 
 
 def test_a_retry_after_failure_submits_anew(worker: Any, triggerer: Any, failing: Path) -> None:
@@ -283,7 +283,7 @@ FILE_WDL = "version 1.1\nworkflow w { input { File f } output { String s = basen
     ("arguments", "message"), [case[1:] for case in BAD_INPUT], ids=[case[0] for case in BAD_INPUT]
 )
 def test_bad_input_fails_for_good_before_anything_is_submitted(
-    aws: "LocalAws",
+    clients: AwsClients,
     worker: Any,
     hello: Path,
     tmp_path: Path,
@@ -298,10 +298,10 @@ def test_bad_input_fails_for_good_before_anything_is_submitted(
         text = FILE_WDL if arguments["wdl"] == "file" else arguments["wdl"]
         (tmp_path / "w.wdl").write_text(text)
         arguments["wdl"] = str(tmp_path / "w.wdl")
-    before = submissions(aws)
+    tries = worker(MiniwdlRunOperator(task_id="bad", **arguments))
     with pytest.raises(AirflowFailException, match=re.compile(message, re.DOTALL)):
-        worker(MiniwdlRunOperator(task_id="bad", **arguments)).execute()
-    assert submissions(aws) == before
+        tries.execute()
+    assert jobs_of(clients, tries) == []
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_ACCESS_KEY_ID"])
