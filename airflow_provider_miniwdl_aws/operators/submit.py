@@ -1,7 +1,5 @@
 """Running a WDL workflow: submission alone, and submission with waiting."""
 
-import contextlib
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -109,13 +107,11 @@ class MiniwdlSubmitOperator(MiniwdlBatchOperator):
         """Check the workflow and its inputs, and plan its job."""
         from miniwdl_aws.submission import prepare  # noqa: PLC0415  (boto3 is not for parsing DAGs)
 
-        arguments = self.miniwdl_arguments()
-        _refuse_unparsable(arguments)
         return prepare(
             clients,
             layers,
             environ,
-            arguments,
+            self.miniwdl_arguments(),
             run_key=identity.run_key,
             generation=identity.generation,
             name=self.run_name,
@@ -141,20 +137,6 @@ class MiniwdlSubmitOperator(MiniwdlBatchOperator):
             return source
         beside = Path(folder) / source
         return str(beside) if beside.exists() else source
-
-
-def _refuse_unparsable(arguments: Sequence[str]) -> None:
-    from miniwdl_aws.source import parse_arguments  # noqa: PLC0415  (boto3 is not for parsing DAGs)
-
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            parse_arguments(arguments)
-    except SystemExit as exc:
-        lines = complaint.getvalue().strip().splitlines() or [f"exit code {exc.code}"]
-        raise InvalidInputError(
-            f"wdl and miniwdl_args are not arguments of `miniwdl run`: {lines[-1]}"
-        ) from exc
 
 
 class MiniwdlRunOperator(JobWaiter, MiniwdlSubmitOperator):

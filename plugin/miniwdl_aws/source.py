@@ -56,7 +56,6 @@ def pack(arguments: Sequence[str], *, mount: str, read_object: Callable[[str], b
     Raises:
         InvalidInputError: the source or the inputs cannot be run.
         ConfigurationError: miniwdl is not installed here.
-        SystemExit: the arguments are not those of ``miniwdl run``; it has said so.
     """
     parsed = parse_arguments(arguments)
     files: dict[str, bytes] = {}
@@ -88,10 +87,19 @@ def parse_arguments(arguments: Sequence[str]) -> Any:
         The namespace: ``uri``, ``inputs``, ``input_file``, ``empty``, ``none``, ``task`` and more.
 
     Raises:
-        SystemExit: they are not those of ``miniwdl run``; it has said so on standard error.
+        InvalidInputError: they are not those of ``miniwdl run``; with what it complains about.
     """
-    cli = _miniwdl("WDL.CLI")
-    return cli.create_arg_parser().parse_args(["run", *arguments])
+    parser = _miniwdl("WDL.CLI").create_arg_parser()
+    complaints = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaints):
+            return parser.parse_args(["run", *arguments])
+    except SystemExit as exc:
+        said = complaints.getvalue().strip().splitlines()
+        last = said[-1].partition("error: ")[2] if said else f"exit code {exc.code}"
+        raise InvalidInputError(
+            f"these are not arguments of `miniwdl run`: {last}. They were: {list(arguments)}"
+        ) from exc
 
 
 def _miniwdl(module: str) -> Any:

@@ -4,6 +4,7 @@ The job id alone goes to standard output; everything for people goes to standard
 """
 
 import argparse
+import difflib
 import logging
 import sys
 import time
@@ -38,7 +39,10 @@ SECOND_CHANCE_SECONDS = 10.0
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
-    arguments, passed = _parser().parse_known_args(argv)
+    parser = _parser()
+    arguments, passed = parser.parse_known_args(argv)
+    if not passed:
+        parser.error("name a WDL source: a file, an s3:// URI, a web address or a path in a job")
     verbose = arguments.follow or "--verbose" in passed or "--debug" in passed
     logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("miniwdl_aws").setLevel(logging.INFO if verbose else logging.WARNING)
@@ -46,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.exit(run(vars(arguments), passed, process_environment()))
     except MiniwdlAwsError as exc:
         say(f"miniwdl-aws-submit: {exc}")
+        say_misspelled(parser, passed)
         sys.exit(exc.process_exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -86,6 +91,16 @@ def run(options: Mapping[str, Any], passed: Sequence[str], environ: Mapping[str,
 def say(text: str) -> None:
     """Tell a person something."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_misspelled(parser: argparse.ArgumentParser, passed: Sequence[str]) -> None:
+    """Point out options that were left to ``miniwdl run`` but nearly are options of ours."""
+    ours = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001  (argparse has no other list)
+    for argument in passed:
+        option = argument.partition("=")[0]
+        close = difflib.get_close_matches(option, ours, n=1, cutoff=0.8)
+        if option.startswith("--") and close:
+            say(f"did you mean {close[0]} instead of {option}?")
 
 
 def _wait(clients: AwsClients, job_id: str, *, follow: bool) -> int:
@@ -203,7 +218,7 @@ def _add_workflow_job(group: _Group) -> None:
 
 
 def _add_files(group: _Group) -> None:
-    group.add_argument("--dir", help="folder of run directories [MOUNT/miniwdl_run]")
+    group.add_argument("-d", "--dir", help="folder of run directories [MOUNT/miniwdl_run]")
     group.add_argument(
         "--s3upload",
         metavar="URI",

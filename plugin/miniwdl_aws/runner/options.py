@@ -1,7 +1,5 @@
 """What a run is asked for, from arguments and environment."""
 
-import contextlib
-import io
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from typing import Any
 
 from miniwdl_aws.bundle import BUNDLE_VARIABLE
 from miniwdl_aws.environment import current_job_id
-from miniwdl_aws.errors import ConfigurationError, InvalidInputError
+from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.plan import RUN_KEY_VARIABLE
 from miniwdl_aws.settings import arguments_layer, environment_layer, merge
 from miniwdl_aws.source import parse_arguments
@@ -88,7 +86,7 @@ def read_options(
             remedy="A run directory is deleted only once it is published: set --s3upload or "
             "MINIWDL__AWS__S3_UPLOAD_FOLDER too.",
         )
-    parsed = _parse(arguments)
+    parsed = parse_arguments(arguments)
     environment = miniwdl_environment(environ, task_queue=own.get("task_queue"), cfg=parsed.cfg)
     root = file_io_root(environment, parsed.cfg)
     directory, exactly = _directory(parsed.run_dir, root)
@@ -105,18 +103,6 @@ def read_options(
         job_id=current_job_id(environ) or "",
         run_key=environ.get(RUN_KEY_VARIABLE, ""),
     )
-
-
-def _parse(arguments: Sequence[str]) -> Any:
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return parse_arguments(arguments)
-    except SystemExit as exc:
-        lines = said.getvalue().strip().splitlines() or ["no reason given"]
-        raise InvalidInputError(
-            f"the arguments are not those of miniwdl run: {lines[-1]}. They were: {list(arguments)}"
-        ) from exc
 
 
 def miniwdl_environment(

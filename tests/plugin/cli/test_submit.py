@@ -97,6 +97,8 @@ def test_a_run_key_is_submitted_once(environ: dict[str, str], tmp_path: Path) ->
     [
         (["nmae=Ada"], {}, ["No such input", "Did you mean name?"]),
         ([], {}, ["missing required inputs for hello: name"]),
+        (["name=A", "--worfklow-queue", "x"], {},
+         ["unrecognized arguments: --worfklow-queue", "did you mean --workflow-queue"]),
         (["name=A", "--workflow-queue", "miniwdl-workflo"], {},
          ["workflow_queue 'miniwdl-workflo'", "argument --workflow-queue",
           "Did you mean miniwdl-workflow?"]),
