@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import environments, peers, workloads
-from benchmarks.cloud import emulated
+from benchmarks.cloud import Clock, emulated
 from benchmarks.errors import BenchmarkError
 from benchmarks.judgement import judge
 from benchmarks.machine import machine_facts, software_versions
@@ -116,15 +117,22 @@ def _runs(name: str, settings: BenchmarkSettings, compared: Sequence[Peer]) -> l
     if name == "scatter":
         return [_one(workloads.scatter(settings), peer, settings) for peer in compared]
     # All heads are idle nearly all the time: they do not disturb one another.
+    workload, stop = workloads.series(settings), threading.Event()
+    clock = Clock(sleep=stop.wait, stopped=stop.is_set)
     with ThreadPoolExecutor() as pool:
-        workload = workloads.series(settings)
-        return list(pool.map(lambda peer: _one(workload, peer, settings), compared))
+        try:
+            return list(pool.map(lambda peer: _one(workload, peer, settings, clock), compared))
+        except BaseException:
+            stop.set()
+            raise
 
 
-def _one(workload: Workload, peer: Peer, settings: BenchmarkSettings) -> RunResult:
+def _one(
+    workload: Workload, peer: Peer, settings: BenchmarkSettings, clock: Clock | None = None
+) -> RunResult:
     _say(f"running {workload.name}, {workload.task_count} tasks, on {peer.name}")
     with emulated(settings) as cloud:
-        result = cloud.run(peer, workload)
+        result = cloud.run(peer, workload, clock)
     _say(f"  {peer.name}, {workload.name}: {result.usage.seconds:.1f} s")
     return result
 

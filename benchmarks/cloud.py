@@ -47,10 +47,12 @@ class Clock:
     Attributes:
         now: a monotonic clock in seconds.
         sleep: what waits, in seconds.
+        stopped: whether to give up.
     """
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
+    stopped: Callable[[], bool] = lambda: False
 
 
 class Cloud:
@@ -82,8 +84,8 @@ class Cloud:
             clock: the time.
 
         Raises:
-            BenchmarkError: the run failed, took too long, or had other outputs or jobs than it
-                should.
+            BenchmarkError: the run failed, was stopped, took too long, or had other outputs or
+                jobs than it should.
         """
         folder = self._lay_out(workload)
         job_id = self._submit(peer, workload, folder)
@@ -168,6 +170,8 @@ class Cloud:
                 raise BenchmarkError(
                     f"the workflow job was still {status} after {limit:.0f} s\n{_tail(folder)}"
                 )
+            if clock.stopped():
+                raise BenchmarkError(f"{workload.name}: stopped before its end")
             clock.sleep(POLL_SECONDS)
 
     def _limit(self, workload: Workload) -> float:

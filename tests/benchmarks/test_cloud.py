@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cloud import emulated
+from benchmarks.cloud import Clock, emulated
 from benchmarks.errors import BenchmarkError
 from benchmarks.peers import ours
 from benchmarks.settings import BenchmarkSettings
@@ -45,3 +45,10 @@ def test_a_run_that_fails_is_no_measurement() -> None:
     message = str(raised.value)
     assert "(ours), scatter: exit code 2" in message
     assert "gone" in message
+
+
+def test_a_run_can_be_stopped() -> None:
+    """Whoever waits for it need not wait for its jobs."""
+    long = dataclasses.replace(QUICK, task_seconds=600)
+    with emulated(long) as cloud, pytest.raises(BenchmarkError, match="stopped before its end"):
+        cloud.run(OURS, scatter(long), Clock(stopped=lambda: True))
