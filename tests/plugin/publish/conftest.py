@@ -1,27 +1,31 @@
-"""An S3 inside this process, and a run directory as miniwdl leaves one."""
+"""A bucket of its own, and a run directory as miniwdl leaves one."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto import mock_aws
 
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.marker import Marker, write_marker
 
+if TYPE_CHECKING:
+    from miniwdl_aws.local import LocalAws
+
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsClients]:
-    """Clients with a bucket named ``bucket``."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        clients = AwsClients(region="us-east-1")
-        clients.s3.create_bucket(Bucket="bucket")
-        yield clients
+def s3(aws: "LocalAws", clients: AwsClients) -> Iterator[AwsClients]:
+    """Clients with an empty bucket named ``bucket``.
+
+    It is the session's local AWS: ``mock_aws`` would empty that, since moto's state is one.
+    """
+    location: Any = {"LocationConstraint": aws.region}
+    clients.s3.create_bucket(Bucket="bucket", CreateBucketConfiguration=location)
+    yield clients
+    for row in clients.s3.list_objects_v2(Bucket="bucket").get("Contents", []):
+        clients.s3.delete_object(Bucket="bucket", Key=row["Key"])
+    clients.s3.delete_bucket(Bucket="bucket")
 
 
 @pytest.fixture
