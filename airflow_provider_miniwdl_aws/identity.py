@@ -33,9 +33,9 @@ def identify(context: Mapping[str, Any]) -> RunIdentity:
     that lives or has succeeded. Clearing sets ``max_tries`` to the try number plus the task's
     retries, so what a person asked to run again runs again; and since its job bears another
     generation than the one that ``on_kill`` of the cleared try is still about to end, the order
-    in which the two happen does not matter. A task that is cleared while it runs in a worker
-    keeps its generation, but its worker has ended its job by then, and a job that somebody ended
-    is never adopted.
+    in which the two happen does not matter. A task that is cleared while a worker runs it
+    may keep its generation, but its worker has ended its job by then, and a job that somebody
+    ended is never adopted.
     """
     ti = context["ti"]
     retries = context["task"].retries or 0

@@ -97,6 +97,7 @@ class JobWaiter(ConnectedTask):
         A deferral that took too long ends the job: Airflow calls no ``on_kill`` then. A trigger
         that broke leaves the job alone; the worker waits for it in the trigger's place.
         """
+        self.resumed = True
         job_id = xcoms.pull_job(context) if next_method == FAILED_DEFERRAL else None
         if job_id is None:
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[misc]

@@ -172,11 +172,16 @@ def take(recorder: Recorder, clients: AwsClients, job_id: str) -> list[tuple[str
     """Take what was recorded, and undo it, so that the next submission has all to do again."""
     terminate(clients, job_id, "end of test")
     recorded, recorder.recorded = recorder.recorded, []
+    forget_definitions(clients)
+    return recorded
+
+
+def forget_definitions(clients: AwsClients) -> None:
+    """Make the next submission register what it needs."""
     answer = clients.batch.describe_job_definitions(status="ACTIVE")
     for definition in answer["jobDefinitions"]:
         if definition["jobDefinitionName"].startswith("miniwdl-workflow-"):
             clients.batch.deregister_job_definition(jobDefinition=definition["jobDefinitionArn"])
-    return recorded
 
 
 @pytest.mark.parametrize("case", GIVEN)
@@ -194,6 +199,7 @@ def test_equal_settings_make_equal_requests(
     clients = AwsClients()
     inputs = tmp_path / "inputs.json"
     inputs.write_text(json.dumps({"name": "Ada"}))
+    forget_definitions(clients)
 
     program = take(recorder, clients, submit_by_program(environ, GIVEN[case], inputs))
     operator = take(recorder, clients, submit_by_operator(environ, GIVEN[case]))
