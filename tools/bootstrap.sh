@@ -4,7 +4,7 @@
 #   tools/bootstrap.sh env          .venv, exactly as constraints.txt pins it, with both packages editable
 #   tools/bootstrap.sh constraints  renews constraints.txt, plugin/runner.txt (its part that the workflow image
 #                                   installs) and tools/uv.txt from the two pyproject.toml files
-#   tools/bootstrap.sh containers   Podman, for the tests that build and run the workflow image
+#   tools/bootstrap.sh containers   Podman and the shell of small images, for the tests that else are skipped
 #   tools/bootstrap.sh clean        removes whatever the other commands and the tools made
 #
 # PYTHON names the interpreter (default: the first of python3.11, 3.12, 3.13, python3 that is new enough).
@@ -186,10 +186,10 @@ renew_constraints() {
   echo uv | compile ${COMPILE_ARGS:-} - -o tools/uv.txt
 }
 
-# Podman with the settings under which containers start in a restricted place too: runc, and limits no higher than its own.
+# runc rather than the crun that Debian recommends, since it starts containers under hybrid cgroups too.
 install_podman() {
-  if ! { command -v podman && command -v debootstrap; } >/dev/null 2>&1; then
-    apt_install podman buildah runc debootstrap
+  if ! { command -v podman && command -v debootstrap && command -v busybox; } >/dev/null 2>&1; then
+    apt_install podman buildah runc debootstrap busybox
   fi
   podman run --help >/dev/null || fail "podman is installed but does not run (its message is above)."
   unpack_registry
