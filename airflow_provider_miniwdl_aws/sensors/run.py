@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_miniwdl_aws.compat import AirflowSkipException
 from airflow_provider_miniwdl_aws.failures import what_no_retry_can_mend
 from airflow_provider_miniwdl_aws.hooks.miniwdl_aws import DEFAULT_CONNECTION
 from airflow_provider_miniwdl_aws.links.aws import LINKS
 from airflow_provider_miniwdl_aws.waiting import JobWaiter
 from airflow_provider_miniwdl_aws.xcoms import outcome_value
-from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.errors import ConfigurationError, JobError
 
 if TYPE_CHECKING:
     from miniwdl_aws.clients import AwsClients
@@ -99,6 +100,22 @@ class MiniwdlRunSensor(JobWaiter, BaseSensorOperator):
             self.log.info("job %s %s", self.job_id, status.status)
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self.finish(context, clients, status))
+
+    def finish(self, context: Any, clients: "AwsClients", status: "JobStatus") -> Any:
+        """Give the outcome of a job that has ended, or raise its error, or skip the task.
+
+        Raises:
+            JobError: the job did not succeed.
+            AirflowSkipException: likewise, with ``soft_fail`` or ``never_fail``; Airflow's own
+                sensors see to that for Airflow's errors alone.
+        """
+        try:
+            return super().finish(context, clients, status)
+        except JobError as exc:
+            if self.soft_fail or self.never_fail:
+                self.log.warning("%s", exc)  # Airflow replaces the message of what is raised
+                raise AirflowSkipException(str(exc)) from exc
+            raise
 
     def result(self, job_id: str, outcome: "Outcome") -> Any:
         """Give all that the job reported."""

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
+from structlog.testing import capture_logs
 
 from airflow_provider_miniwdl_aws.operators import MiniwdlSubmitOperator
 from airflow_provider_miniwdl_aws.sensors import MiniwdlRunSensor, run
@@ -67,6 +72,16 @@ def test_a_failed_job_fails_the_sensor(
     terminate(clients, waiting, "enough")
     with pytest.raises(JobCancelledError, match="enough"):
         tries.resume(deferral, triggerer.run(deferral))
+
+
+@pytest.mark.parametrize("mercy", ["soft_fail", "never_fail"])
+def test_a_lenient_sensor_is_skipped(worker: Any, mercy: str) -> None:
+    """As Airflow's sensors are where the failure is one of Airflow's own errors."""
+    tries = worker(sensor(UNKNOWN, **{mercy: True}))
+    deferral = tries.execute()
+    with pytest.raises(AirflowSkipException), capture_logs() as logs:
+        tries.resume(deferral, {"job_id": UNKNOWN, "status": "LOST", "reason": "gone"})
+    assert any(UNKNOWN in entry["event"] for entry in logs)
 
 
 def test_its_timeout_holds_while_deferred_and_ends_the_job(
