@@ -1,24 +1,22 @@
 """``miniwdl-aws-clean``: deletes a run directory that is published; safe to repeat."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from miniwdl_aws.cleanup import delete_run_dir
-from miniwdl_aws.cli.run_s3upload import report
+from miniwdl_aws.cli.reporting import add_run_directory, failed, log_to_stderr, report
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.errors import MiniwdlAwsError
 from miniwdl_aws.marker import default_run_root
-from miniwdl_aws.outcome import CallFailure, Outcome
+from miniwdl_aws.outcome import Outcome
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code."""
     args = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    log_to_stderr()
     run_root = args.run_root or default_run_root(process_environment())
     try:
         deleted = delete_run_dir(
@@ -29,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             force=args.force,
         )
     except (MiniwdlAwsError, OSError) as exc:
-        code = exc.process_exit_code if isinstance(exc, MiniwdlAwsError) else 1
-        failure = CallFailure(error=type(exc).__name__, message=str(exc))
-        outcome = Outcome(exit_code=code, run_dir=str(args.run_dir), failure=failure)
+        outcome = failed(args.run_dir, exc)
     else:
         said = "deleted" if deleted else "was deleted already"
         print(f"{args.run_dir} {said}", file=sys.stderr)
@@ -48,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Delete a run directory: only one that miniwdl-run-s3upload made, and that is "
         "completely published to S3.",
     )
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="the run directory")
+    add_run_directory(parser)
     parser.add_argument(
         "--published",
         metavar="URI",
@@ -58,12 +54,6 @@ def _parser() -> argparse.ArgumentParser:
         "--force",
         action="store_true",
         help="delete it even if it is not published, or its run has not ended",
-    )
-    parser.add_argument(
-        "--run-root",
-        metavar="DIR",
-        type=Path,
-        help="the folder of run directories (default: miniwdl_run on the shared file system)",
     )
     return parser
 

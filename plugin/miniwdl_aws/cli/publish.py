@@ -1,17 +1,16 @@
 """``miniwdl-aws-publish``: publishes a run directory to S3; safe to repeat."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from miniwdl_aws.cli.run_s3upload import report
+from miniwdl_aws.cli.reporting import add_run_directory, failed, log_to_stderr, report
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.errors import ConfigurationError, MiniwdlAwsError, PublicationError
 from miniwdl_aws.marker import default_run_root, is_inside
-from miniwdl_aws.outcome import CallFailure, Outcome
+from miniwdl_aws.outcome import Outcome
 from miniwdl_aws.publish import Publication, publish_run, published_before
 from miniwdl_aws.s3 import publication_uri
 
@@ -19,13 +18,12 @@ from miniwdl_aws.s3 import publication_uri
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code."""
     args = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("botocore").setLevel(logging.WARNING)
+    log_to_stderr()
     run_root = args.run_root or default_run_root(process_environment())
     try:
         publication = _publish(args.run_dir, run_root, args.s3upload, AwsClients())
     except (MiniwdlAwsError, OSError) as exc:
-        outcome = _failure(args.run_dir, exc)
+        outcome = failed(args.run_dir, exc)
     else:
         print(
             f"{publication.object_count} objects ({publication.byte_count} bytes) are published "
@@ -62,31 +60,19 @@ def _publish(run_dir: Path, run_root: Path, target: str, clients: AwsClients) ->
     return found
 
 
-def _failure(run_dir: Path, exc: Exception) -> Outcome:
-    code = exc.process_exit_code if isinstance(exc, MiniwdlAwsError) else 1
-    failure = CallFailure(error=type(exc).__name__, message=str(exc))
-    return Outcome(exit_code=code, run_dir=str(run_dir), failure=failure)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="miniwdl-aws-publish",
         description="Publish a run directory to S3. What is there already with the same content "
         "is kept; outputs.json is put last.",
     )
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="the run directory")
+    add_run_directory(parser)
     parser.add_argument(
         "--s3upload",
         metavar="URI",
         required=True,
         help="where to publish, s3://bucket/folder; the run's name is appended unless it ends in "
         "a slash",
-    )
-    parser.add_argument(
-        "--run-root",
-        metavar="DIR",
-        type=Path,
-        help="the folder of run directories (default: miniwdl_run on the shared file system)",
     )
     return parser
 

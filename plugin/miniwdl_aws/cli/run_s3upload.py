@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from miniwdl_aws import outcome as outcomes
+from miniwdl_aws.cli.reporting import log_to_stderr, report
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.errors import MiniwdlAwsError
@@ -23,21 +23,10 @@ whoever submitted the job.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code."""
     own, rest = _parser().parse_known_args(sys.argv[1:] if arguments is None else arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("botocore").setLevel(logging.WARNING)
+    log_to_stderr()
     outcome = _run(own, rest)
     report(outcome)
     return outcome.exit_code
-
-
-def report(outcome: Outcome) -> None:
-    """Write an outcome as the last lines of the log, after everything else."""
-    sys.stdout.flush()
-    if outcome.failure is not None and outcome.failure.message:
-        print(f"FAILED: {outcome.failure.message}", file=sys.stderr)
-    for line in outcomes.encode(outcome):
-        print(line, file=sys.stderr)
-    sys.stderr.flush()
 
 
 def _run(own: argparse.Namespace, rest: Sequence[str]) -> Outcome:
