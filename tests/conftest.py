@@ -1,6 +1,7 @@
-"""What all tests share: one local AWS, and clients of it."""
+"""What all tests share: one local AWS, and a way to wait for something."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,3 +13,18 @@ def local_aws() -> Iterator[LocalAws]:
     """A local AWS for the whole session, stopped with all of its jobs at its end."""
     with LocalAws(LocalAwsSettings(stop_timeout_seconds=2)) as aws:
         yield aws
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], object]], None]:
+    """Wait for a condition, a minute at most."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        tick = threading.Event()
+        for _ in range(600):
+            if condition():
+                return
+            tick.wait(0.1)
+        pytest.fail("the condition never came true")
+
+    return wait

@@ -24,6 +24,9 @@ RUN_KEY_TAG = "miniwdl-aws:run-key"
 GENERATION_TAG = "miniwdl-aws:generation"
 """On a workflow job: which of the deliberate repetitions of its run key it is."""
 
+CONTENT_TAG = "miniwdl-aws:content"
+"""On a workflow job: the hash of what it runs, so that another run is not taken for it."""
+
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_TAG = re.compile(r"[^\w\s+\-=.:/@]", re.UNICODE)
 

@@ -193,6 +193,10 @@ def _submit_job(
         **{key: names.tag_value(value) for key, value in request.tags},
         names.RUN_KEY_TAG: names.tag_value(request.run_key),
         names.GENERATION_TAG: names.tag_value(request.generation),
+        # Not of the whole environment: the worker of a retry may have other variables.
+        names.CONTENT_TAG: names.content_hash(
+            {"command": request.command, "bundle": environment.get(BUNDLE_VARIABLE)}
+        ),
     }
     return {
         "jobName": prefix + readable,

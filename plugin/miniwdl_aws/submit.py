@@ -11,6 +11,9 @@ from miniwdl_aws.plan import Plan, Upload
 from miniwdl_aws.s3 import stat_object, write_object
 from miniwdl_aws.status import JobStatus
 
+_IDENTITY = (names.GENERATION_TAG, names.CONTENT_TAG)
+"""The tags that the jobs of one run key differ by."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,8 +35,8 @@ class Submission:
 def submit(clients: AwsClients, plan: Plan) -> Submission:
     """Make sure that one job runs a plan, or has run it successfully.
 
-    A live or succeeded job of the same run key and generation is adopted. A live job of another
-    generation is terminated first, since a newer one was asked for on purpose.
+    A live or succeeded job of the same run key, generation and content is adopted. Another live
+    job of the run key is terminated first, since a newer one was asked for on purpose.
 
     Raises:
         AwsError: AWS refused; no job was submitted.
@@ -51,24 +54,28 @@ def submit(clients: AwsClients, plan: Plan) -> Submission:
 
 
 def adopt(clients: AwsClients, plan: Plan) -> Submission | None:
-    """Find the job that a plan asks for, and end those of other generations.
+    """Find the job that a plan asks for, and end others of its run key.
 
     Returns:
-        The newest job of the plan's run key and generation that lives or has succeeded.
+        The newest job of the plan's run key, generation and content that lives or has succeeded.
     """
     adoptable: list[JobStatus] = []
     for status in jobs_of_run_key(clients, plan.job["jobQueue"], plan.run_key):
-        same = status.tags.get(names.GENERATION_TAG) == names.tag_value(plan.generation)
+        same = all(status.tags.get(tag) == plan.job["tags"][tag] for tag in _IDENTITY)
         ending = status.is_terminated or status.is_cancelled
         if same and not ending and (status.succeeded or not status.is_terminal):
             adoptable.append(status)
         elif not same and not status.is_terminal:
-            terminate(clients, status.job_id, f"superseded by generation {plan.generation}")
+            terminate(clients, status.job_id, _superseded(plan))
     if not adoptable:
         return None
     newest = max(adoptable, key=lambda status: status.created_at or 0)
     _log.info("adopted job %s (%s)", newest.job_id, newest.status)
     return Submission(job_id=newest.job_id, job_name=newest.job_name, adopted=True)
+
+
+def _superseded(plan: Plan) -> str:
+    return f"superseded by generation {plan.generation} of the same run key"
 
 
 def jobs_of_run_key(clients: AwsClients, queue: str, run_key: str) -> list[JobStatus]:

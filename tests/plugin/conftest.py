@@ -1,8 +1,6 @@
 """What the plugin's tests share: the local AWS as this process's AWS."""
 
-import threading
 import uuid
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,18 +39,3 @@ def settings(aws: "LocalAws", clients: AwsClients) -> SubmitSettings:
 @pytest.fixture
 def run_key() -> str:
     return f"test/{uuid.uuid4()}"
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait for a condition, a minute at most."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        tick = threading.Event()
-        for _ in range(600):
-            if condition():
-                return
-            tick.wait(0.1)
-        pytest.fail("the condition never came true")
-
-    return wait

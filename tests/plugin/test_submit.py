@@ -67,6 +67,16 @@ def test_a_new_generation_ends_the_old_job_and_runs_anew(
     terminate(clients, new.job_id, "end of test")
 
 
+def test_a_job_that_runs_something_else_is_not_adopted(
+    clients: AwsClients, settings: SubmitSettings, run_key: str, eventually: Wait
+) -> None:
+    """A run that was deleted and made anew with other inputs does not get the old results."""
+    done = submit(clients, planned(settings, run_key, "echo", "old"))
+    eventually(lambda: status_of(clients, done.job_id).succeeded)
+    other = submit(clients, planned(settings, run_key, "echo", "new"))
+    assert not other.adopted
+
+
 def test_a_job_that_is_being_ended_is_not_adopted(
     clients: AwsClients, settings: SubmitSettings, run_key: str, eventually: Wait
 ) -> None:

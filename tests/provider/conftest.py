@@ -5,7 +5,6 @@ import importlib
 import json
 import os
 import tempfile
-import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,21 +51,6 @@ def clients(aws: "LocalAws") -> AwsClients:
 def hello() -> Path:
     """A workflow of one task, with one input."""
     return HELLO
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], object]], None]:
-    """Wait for a condition, a minute at most."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        tick = threading.Event()
-        for _ in range(600):
-            if condition():
-                return
-            tick.wait(0.1)
-        pytest.fail("the condition never came true")
-
-    return wait
 
 
 @dataclass
