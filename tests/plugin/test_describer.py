@@ -1,8 +1,10 @@
 """Tests of `miniwdl_aws.describer`."""
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import pytest
 
@@ -50,11 +52,26 @@ def still(batch: FakeBatch) -> Describer:
     )
 
 
-def collect(describer: Describer, *job_ids: str) -> dict[str, list[str]]:
-    seen: dict[str, list[str]] = {job_id: [] for job_id in job_ids}
-    for job_id in job_ids:
-        describer.watch(job_id, lambda status: seen[status.job_id].append(status.status))
-    return seen
+class Collect(Protocol):
+    def __call__(self, *job_ids: str) -> dict[str, list[str]]:
+        """Watch jobs until the end of the test; the statuses that are told are added to these."""
+
+
+@pytest.fixture
+def collect(still: Describer) -> Iterator[Collect]:
+    with contextlib.ExitStack() as watching:
+
+        def watch(*job_ids: str) -> dict[str, list[str]]:
+            seen: dict[str, list[str]] = {job_id: [] for job_id in job_ids}
+
+            def tell(status: JobStatus) -> None:
+                seen[status.job_id].append(status.status)
+
+            for job_id in job_ids:
+                watching.enter_context(still.watching(job_id, tell))
+            return seen
+
+        yield watch
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -80,21 +97,25 @@ def test_an_observer_is_told_each_change_once(batch: FakeBatch) -> None:
     assert told.empty()
 
 
-def test_many_jobs_are_asked_about_a_hundred_at_a_time(batch: FakeBatch, still: Describer) -> None:
+def test_many_jobs_are_asked_about_a_hundred_at_a_time(
+    batch: FakeBatch, still: Describer, collect: Collect
+) -> None:
     """250 jobs cost three calls, not 250."""
     ids = [f"j{number}" for number in range(250)]
     batch.known = dict.fromkeys(ids, "RUNNING")
-    collect(still, *ids)
+    collect(*ids)
     eventually(lambda: len(batch.asked) > 0)
     batch.asked.clear()
     still.sweep()
     assert [len(asked) for asked in batch.asked] == [100, 100, 50]
 
 
-def test_a_job_that_has_ended_is_not_asked_about_again(batch: FakeBatch, still: Describer) -> None:
+def test_a_job_that_has_ended_is_not_asked_about_again(
+    batch: FakeBatch, still: Describer, collect: Collect
+) -> None:
     """An ended job never changes."""
     batch.known = {"a": "SUCCEEDED", "b": "RUNNING"}
-    seen = collect(still, "a", "b")
+    seen = collect("a", "b")
     still.sweep()
     eventually(lambda: seen == {"a": ["SUCCEEDED"], "b": ["RUNNING"]})
     batch.asked.clear()
@@ -102,10 +123,12 @@ def test_a_job_that_has_ended_is_not_asked_about_again(batch: FakeBatch, still: 
     assert batch.asked == [["b"]]
 
 
-def test_one_answer_without_a_job_loses_nothing(batch: FakeBatch, still: Describer) -> None:
+def test_one_answer_without_a_job_loses_nothing(
+    batch: FakeBatch, still: Describer, collect: Collect
+) -> None:
     """DescribeJobs is eventually consistent; one gap is not the end of a run."""
     batch.known = {"a": "RUNNING", "b": "RUNNING"}
-    seen = collect(still, "a", "b")
+    seen = collect("a", "b")
     still.sweep()
     del batch.known["b"]
     still.sweep()
@@ -114,10 +137,12 @@ def test_one_answer_without_a_job_loses_nothing(batch: FakeBatch, still: Describ
     eventually(lambda: seen == {"a": ["RUNNING", "SUCCEEDED"], "b": ["RUNNING", "SUCCEEDED"]})
 
 
-def test_only_a_job_missing_for_long_is_lost(batch: FakeBatch, still: Describer) -> None:
+def test_only_a_job_missing_for_long_is_lost(
+    batch: FakeBatch, still: Describer, collect: Collect
+) -> None:
     """After the grace and several answers without it, that job is lost and the others go on."""
     batch.known = {"a": "RUNNING"}
-    seen = collect(still, "a", "gone")
+    seen = collect("a", "gone")
     for _ in range(MISSES_BEFORE_LOST + 1):
         still.sweep()
     assert seen["gone"] == []
@@ -127,10 +152,12 @@ def test_only_a_job_missing_for_long_is_lost(batch: FakeBatch, still: Describer)
     assert "LOST" not in seen["a"]
 
 
-def test_errors_are_outlived_up_to_a_bound(batch: FakeBatch, still: Describer) -> None:
+def test_errors_are_outlived_up_to_a_bound(
+    batch: FakeBatch, still: Describer, collect: Collect
+) -> None:
     """Throttling for a minute ends nothing; being deaf for long is told, not waited out."""
     batch.known = {"a": "RUNNING"}
-    seen = collect(still, "a")
+    seen = collect("a")
     still.sweep()
     batch.error = AwsThrottledError("DescribeJobs", "TooManyRequestsException", "slow down")
     for _ in range(20):
@@ -141,17 +168,19 @@ def test_errors_are_outlived_up_to_a_bound(batch: FakeBatch, still: Describer) -
     assert seen == {"a": ["RUNNING", "LOST"]}
 
 
-def test_a_failing_observer_does_not_stop_the_others(batch: FakeBatch, still: Describer) -> None:
+def test_a_failing_observer_does_not_stop_the_others(
+    batch: FakeBatch, still: Describer, collect: Collect
+) -> None:
     """One thread serves all; no observer may end it."""
     batch.known = {"a": "RUNNING"}
 
     def broken(_status: JobStatus) -> None:
         raise RuntimeError("mine")
 
-    still.watch("a", broken)
-    seen = collect(still, "a")
-    still.sweep()
-    eventually(lambda: seen == {"a": ["RUNNING"]})
+    with still.watching("a", broken):
+        seen = collect("a")
+        still.sweep()
+        eventually(lambda: seen == {"a": ["RUNNING"]})
 
 
 def test_the_thread_ends_with_the_last_job(batch: FakeBatch) -> None:

@@ -1,5 +1,6 @@
 """Tests of `miniwdl_aws.submit` and `miniwdl_aws.cancel` on the local AWS."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any
@@ -94,9 +95,10 @@ def test_equal_settings_register_one_definition(
     clients: AwsClients, settings: SubmitSettings, run_key: str
 ) -> None:
     """Ten runs cost no ten registrations."""
-    ids = [submit(clients, planned(settings, f"{run_key}/{n}", "true")).job_id for n in range(3)]
+    own = dataclasses.replace(settings, image=run_key)
+    ids = [submit(clients, planned(own, f"{run_key}/{n}", "true")).job_id for n in range(3)]
     assert len(set(ids)) == 3
-    name = planned(settings, run_key).job_definition["jobDefinitionName"]
+    name = planned(own, run_key).job_definition["jobDefinitionName"]
     found = clients.batch.describe_job_definitions(jobDefinitionName=name)["jobDefinitions"]
     assert len(found) == 1
 
