@@ -11,7 +11,7 @@ import pytest
 from miniwdl_aws.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "plugin" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 ELSEWHERE = {
     "make demo": "tests/e2e",
