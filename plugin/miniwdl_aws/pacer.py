@@ -14,11 +14,14 @@ SETTLE_SECONDS = 1.0
 class Pacer:
     """Hands out the right to send one request, at most ``rate`` a second.
 
+    Threads take turns, and nobody's time is fixed before its turn: a change of the rate holds for
+    all that wait. (Times fixed at different rates would coincide, and AWS would refuse again.)
+
     Args:
         rate: requests a second in the long run.
         burst: requests that may go at once after a pause (at least 1).
         clock: a monotonic clock in seconds.
-        sleep: what waits, in seconds.
+        sleep: what waits, in seconds; it may return early to let whoever waits go at once.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Pacer:
         self._burst = burst
         self._clock = clock
         self._sleep = sleep
+        self._turn = threading.Lock()
         self._lock = threading.Lock()
         self._tokens = burst
         self._updated = clock()
@@ -52,10 +56,15 @@ class Pacer:
         Returns:
             The seconds waited.
         """
-        delay = self._reserve()
-        if delay > 0:
-            self._sleep(delay)
-        return delay
+        begun = self._clock()
+        with self._turn:
+            delay = self._delay()
+            if delay > 0:
+                self._sleep(delay)
+            with self._lock:
+                self._refill()
+                self._tokens -= 1
+        return self._clock() - begun
 
     def throttled(self) -> None:
         """Halve the rate: AWS said that it was too high.
@@ -70,11 +79,10 @@ class Pacer:
                 self._settled_at = self._updated + SETTLE_SECONDS
             self._tokens = min(self._tokens, 0.0)
 
-    def _reserve(self) -> float:
+    def _delay(self) -> float:
         with self._lock:
             self._refill()
-            self._tokens -= 1
-            return max(0.0, -self._tokens / self._rate)
+            return max(0.0, (1 - self._tokens) / self._rate)
 
     def _refill(self) -> None:
         now = self._clock()

@@ -1,9 +1,20 @@
 """Tests of `miniwdl_aws.pacer`."""
 
+import threading
+import time
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, strategies as st
 
 from miniwdl_aws.pacer import RECOVERY_SECONDS, SETTLE_SECONDS, Pacer
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.001)
 
 
 class FakeTime:
@@ -20,47 +31,72 @@ class FakeTime:
 
 
 def paced(rate: float, burst: float) -> tuple[Pacer, FakeTime]:
-    time = FakeTime()
-    return Pacer(rate, burst, clock=time.clock, sleep=time.sleep), time
+    fake = FakeTime()
+    return Pacer(rate, burst, clock=fake.clock, sleep=fake.sleep), fake
 
 
 @given(st.floats(0.5, 100), st.integers(1, 60), st.integers(1, 200))
 def test_no_more_than_rate_and_burst_go_out(rate: float, burst: int, count: int) -> None:
     """The time for a number of requests is what is left of them after the burst, by the rate."""
-    pacer, time = paced(rate, burst)
+    pacer, clock = paced(rate, burst)
     for _ in range(count):
         pacer.acquire()
-    assert time.now == pytest.approx(max(0, count - burst) / rate, abs=1e-6)
+    assert clock.now == pytest.approx(max(0, count - burst) / rate, abs=1e-6)
 
 
 def test_throttling_halves_the_rate_and_it_comes_back() -> None:
     """After AWS said that it was too much, the pace drops at once and recovers slowly."""
-    pacer, time = paced(10, 1)
+    pacer, clock = paced(10, 1)
     pacer.throttled()
     assert pacer.rate == 5
-    time.sleep(RECOVERY_SECONDS)
+    clock.sleep(RECOVERY_SECONDS)
     pacer.acquire()
     assert pacer.rate == 10
 
 
 def test_refusals_that_come_together_halve_the_rate_once() -> None:
     """They are of requests that went out at one and the same rate; a later one is of the new."""
-    pacer, time = paced(10, 10)
+    pacer, clock = paced(10, 10)
     for _ in range(5):
         pacer.throttled()
     assert pacer.rate == 5
-    time.sleep(SETTLE_SECONDS)
+    clock.sleep(SETTLE_SECONDS)
     pacer.throttled()
     recovered = 10 * SETTLE_SECONDS / RECOVERY_SECONDS
     assert pacer.rate == pytest.approx((5 + recovered) / 2)
 
 
+def test_a_change_of_the_rate_holds_for_all_that_wait() -> None:
+    """Who waits behind another has no time of its own yet, which would be one at the old rate."""
+    now, delays, wake = [0.0], list[float](), threading.Semaphore(0)
+
+    def sleep(seconds: float) -> None:
+        delays.append(seconds)
+        wake.acquire(timeout=10)
+
+    pacer = Pacer(1, 1, clock=lambda: now[0], sleep=sleep)
+    pacer.acquire()
+    threads = [threading.Thread(target=pacer.acquire) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(delays) == 1)
+    pacer.throttled()
+    now[0] = 1.0
+    wake.release()
+    until(lambda: len(delays) == 2)
+    wake.release()
+    for thread in threads:
+        thread.join(timeout=10)
+    # That second brought half a token, one was taken: one and a half are missing, at 0.6 a second.
+    assert delays == pytest.approx([1.0, 2.5])
+
+
 def test_throttling_never_stops_all_requests() -> None:
     """However often AWS refuses, a twentieth of the rate is left."""
-    pacer, time = paced(20, 1)
+    pacer, clock = paced(20, 1)
     for _ in range(50):
         pacer.throttled()
-        time.sleep(SETTLE_SECONDS)
+        clock.sleep(SETTLE_SECONDS)
         assert pacer.rate >= 1
 
 
