@@ -33,6 +33,8 @@ CANCELLED_EXIT_CODE = 143
 KILLED = 128
 """Exit codes above it tell that a signal killed miniwdl."""
 
+_MINIWDL = (sys.executable, "-m", "miniwdl_aws.runner.miniwdl")
+
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +94,7 @@ def _show_inputs(
     options: RunOptions, cancellation: Cancellation, show: Callable[[str], object]
 ) -> Outcome:
     """Run ``miniwdl run --json``, which runs nothing."""
-    command = [sys.executable, "-m", "WDL", "run", *options.arguments]
+    command = [*_MINIWDL, "run", *options.arguments]
     command += ["--dir", str(options.directory)]
     result = run_process(command, options.environment, cancellation)
     show(result.stdout.rstrip("\n"))
@@ -121,7 +123,7 @@ def _publish_error(options: RunOptions, clients: AwsClients, exc: MiniwdlAwsErro
 
 
 def _command(arguments: Sequence[str], run_dir: Path, parsed: Any) -> list[str]:
-    command = [sys.executable, "-m", "WDL", "run", *arguments, "--dir", f"{run_dir}/."]
+    command = [*_MINIWDL, "run", *arguments, "--dir", f"{run_dir}/."]
     return command if parsed.error_json else [*command, "--error-json"]
 
 
