@@ -111,7 +111,7 @@ def _miniwdl(module: str) -> Any:
         raise ConfigurationError(
             "miniwdl",
             "is not installed here, and it checks WDL sources and inputs",
-            remedy="pip install 'miniwdl-aws[wdl]'.",
+            remedy="pip install 'miniwdl-aws[wdl]>=1.0'.",
         ) from exc
 
 
