@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 if TYPE_CHECKING:
@@ -110,6 +111,19 @@ def tags_in(registry: str) -> Any:
         return json.load(answer)
 
 
+def forget_repository(local_aws: "LocalAws") -> None:
+    """Leave the session's local AWS as it was."""
+    environ = local_aws.environment
+    ecr = boto3.client(
+        "ecr",
+        endpoint_url=local_aws.endpoint_url,
+        region_name=local_aws.region,
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+    )
+    ecr.delete_repository(repositoryName="miniwdl-aws", force=True)
+
+
 def test_an_image_is_built_and_pushed_as_the_page_says(
     engine: Any,
     image: str,
@@ -141,4 +155,5 @@ def test_an_image_is_built_and_pushed_as_the_page_says(
     assert done.returncode == 0, done.stdout + done.stderr
     assert tags_in(registry) == {"name": "miniwdl-aws", "tags": ["1.0.0"]}
     assert f"MINIWDL__AWS__WORKFLOW_IMAGE={registry}/miniwdl-aws:1.0.0" in done.stdout
+    forget_repository(local_aws)
     engine.call("image", "rm", "miniwdl-aws", f"{registry}/miniwdl-aws:1.0.0", check=False)
