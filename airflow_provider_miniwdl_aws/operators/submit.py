@@ -142,7 +142,8 @@ class MiniwdlSubmitOperator(MiniwdlBatchOperator):
 class MiniwdlRunOperator(JobWaiter, MiniwdlSubmitOperator):
     """Runs a WDL workflow on AWS Batch: submits it, waits for it, gives its outputs.
 
-    Killing the task in any way ends the workflow job and its task jobs.
+    Killing the task ends the workflow job and its task jobs: in a worker with any Airflow, while
+    deferred with Airflow 3.3 or newer.
 
     Returns:
         The workflow's outputs by name: files as ``s3://`` URIs if ``s3upload`` is set, else as

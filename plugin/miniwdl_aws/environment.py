@@ -4,9 +4,6 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 
-PREFIX = "MINIWDL__"
-"""Variables that configure miniwdl and travel into the workflow job."""
-
 
 def process_environment() -> Mapping[str, str]:
     """Give a copy of the process's environment."""

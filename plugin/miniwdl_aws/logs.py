@@ -4,7 +4,6 @@ GetLogEvents is limited to 10 requests a second an account (CloudWatch Logs quot
 here takes a `Pacer`, and a process shares one.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -69,15 +68,6 @@ class LogReader:
         if since is not None:
             arguments["startTime"] = since
         return self._get(stream, startFromHead=True, **arguments)
-
-    def follow(self, stream: str, token: str | None = None) -> Iterator[LogPage]:
-        """Give page after page until one brings nothing new."""
-        while True:
-            page = self.page(stream, token)
-            yield page
-            if not page.lines or page.token == token:
-                return
-            token = page.token
 
     def tail(self, stream: str, count: int) -> list[str]:
         """Give the last lines of a stream, at most ``count`` (up to `PAGE_EVENTS`)."""

@@ -9,11 +9,8 @@ from typing import Any
 MAX_JOB_NAME = 128
 """Letters, digits, hyphens and underscores, the first alphanumeric (Batch API, "SubmitJob")."""
 
-MAX_TAGS = 50
-"""Tags a resource (AWS Batch user guide, "Tag your AWS Batch resources")."""
-
-MAX_TAG_KEY = 128
 MAX_TAG_VALUE = 256
+"""Characters of a tag's value (AWS Batch user guide, "Tag your AWS Batch resources")."""
 
 PARENT_TAG = "AWS_BATCH_PARENT_JOB_ID"
 """On a task job: the id of the workflow job that submitted it."""

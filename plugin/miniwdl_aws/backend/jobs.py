@@ -1,5 +1,6 @@
 """Sending the backend's requests: definitions once, submissions paced, terminations for sure."""
 
+import functools
 import logging
 import threading
 import time
@@ -8,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from miniwdl_aws import jobs
 from miniwdl_aws.backend.definition import TaskDefinition
 from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.errors import AwsError, AwsThrottledError, AwsUnavailableError
@@ -194,12 +196,7 @@ def terminate(clients: AwsClients, retry: Retry, job_id: str, reason: str) -> No
     Raises:
         AwsError: Batch could not be asked after all attempts.
     """
-
-    def send() -> None:
-        with aws_errors("TerminateJob", job_id):
-            clients.batch.terminate_job(jobId=job_id, reason=reason[:1024])
-
-    retry.call(send)
+    retry.call(functools.partial(jobs.terminate, clients, job_id, reason))
 
 
 def _find_by_name(clients: AwsClients, queue: str, name: str) -> str | None:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from miniwdl_aws import names
-
-MAX_OVERRIDES_BYTES = 8192
-"""Container overrides of a SubmitJob request (AWS Batch API, "ContainerOverrides")."""
+from miniwdl_aws.plan import MAX_OVERRIDES_BYTES
 
 MIN_MEMORY_MIB = 991
 """Given to tasks that ask for less: 1 GiB less what the agent of Amazon ECS may take."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.parsing import boolean
 
 SECTION = "aws"
 
@@ -106,12 +107,12 @@ def read_settings(cfg: Configuration, *, user: str) -> BackendSettings:
         retry_wait_seconds=_read(cfg, "retry_wait", _not_negative, 20.0),
         job_timeout_seconds=_read(cfg, "job_timeout", _timeout, 86_400),
         job_tags=_read(cfg, "job_tags", _texts, {}),
-        container_sync=_read(cfg, "container_sync", _boolean, default=False),
+        container_sync=_read(cfg, "container_sync", boolean, default=False),
         gpu_count=_read(cfg, "gpu_value", _count, 1),
         container_properties=_read(cfg, "container_properties", _properties, {}),
         memory_delta_mib=_read(cfg, "memory_delta", int, -33),
         command_shell=cfg.get("task_runtime", "command_shell", "/bin/bash"),
-        user=user if _boolean(cfg.get("task_runtime", "as_user", "false")) else "",
+        user=user if boolean(cfg.get("task_runtime", "as_user", "false")) else "",
     )
     _check(settings)
     return settings
@@ -203,15 +204,6 @@ def _timeout(text: str) -> int:
     return value
 
 
-def _boolean(text: str) -> bool:
-    words = {"true": True, "t": True, "yes": True, "y": True, "1": True}
-    words.update({"false": False, "f": False, "no": False, "n": False, "0": False})
-    try:
-        return words[text.strip().lower()]
-    except KeyError:
-        raise ValueError(text) from None
-
-
 def _object(text: str) -> dict[str, Any]:
     value = json.loads(text)
     if not isinstance(value, dict):
@@ -242,7 +234,7 @@ _RULES: dict[Callable[[str], Any], str] = {
     _not_negative: "a number, at least 0",
     _count: "a whole number, at least 0",
     _timeout: f"a whole number of seconds, at least {MIN_TIMEOUT_SECONDS}",
-    _boolean: "true or false",
+    boolean: "true or false",
     _texts: "a JSON object of names and values",
     _attempts: 'a JSON object such as {"max_attempts": 5}',
     _properties: "a JSON object of container properties without "

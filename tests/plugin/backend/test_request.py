@@ -10,7 +10,6 @@ from hypothesis import given, strategies as st
 
 from miniwdl_aws.backend.definition import task_definition
 from miniwdl_aws.backend.request import (
-    MAX_OVERRIDES_BYTES,
     TaskJob,
     fits,
     submit_request,
@@ -18,6 +17,7 @@ from miniwdl_aws.backend.request import (
     task_tags,
 )
 from miniwdl_aws.backend.settings import BackendSettings
+from miniwdl_aws.plan import MAX_OVERRIDES_BYTES
 
 PARENT = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 SETTINGS = BackendSettings(task_queue="q", fs="fs-1", fsap="fsap-1")
