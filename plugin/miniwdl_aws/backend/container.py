@@ -1,6 +1,5 @@
 """miniwdl's interface to the backend."""
 
-import contextlib
 import logging
 import os
 import uuid
@@ -8,56 +7,37 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import WDL
-from WDL._util import (
-    VERBOSE_LEVEL,
-    StructuredLogMessage as Message,
-    TerminationSignalFlag,
-)
-from WDL.runtime.error import Interrupted, Terminated
+from WDL._util import StructuredLogMessage as Message, TerminationSignalFlag
+from WDL.runtime.error import Interrupted
 from WDL.runtime.task_container import TaskContainer
 
-from miniwdl_aws.backend import jobs
+from miniwdl_aws.backend import runtime
 from miniwdl_aws.backend.context import BackendContext, open_context
 from miniwdl_aws.backend.definition import TaskDefinition, task_definition
 from miniwdl_aws.backend.failures import (
     BackendMisconfigured,
     TaskLost,
-    TaskNotSubmitted,
     failure,
     failure_info,
 )
 from miniwdl_aws.backend.files import AttemptFiles, link_inputs, point_work_at, set_work_aside
-from miniwdl_aws.backend.progress import JobProgress
+from miniwdl_aws.backend.job_run import JobRun, submission_errors
 from miniwdl_aws.backend.request import (
     TaskJob,
     fits,
     memory_mib,
-    submit_request,
     task_job_name,
     task_tags,
 )
 from miniwdl_aws.backend.script import TaskScript, render
 from miniwdl_aws.backend.settings import read_settings
-from miniwdl_aws.backend.waiting import JobWaiter
 from miniwdl_aws.environment import process_environment
-from miniwdl_aws.errors import AwsError, InvalidInputError, MiniwdlAwsError
+from miniwdl_aws.errors import MiniwdlAwsError
 from miniwdl_aws.status import JobStatus
 
 RESOURCE_LIMITS = {"cpu": 1920, "mem_bytes": 32 * 2**40}
 """The largest instance that there is, u7inh-32tb.480xlarge (Amazon EC2 instance types, "High
 memory instances"): what no compute environment can give."""
-
-DEFAULT_IMAGE = "ubuntu:22.04"
-DEFAULT_CPU = 1
-DEFAULT_MEMORY_BYTES = 2**30
-
-TERMINATION_SECONDS = 10.0
-"""How long a terminated job is watched until it has ended. The workflow job has 30 s between
-SIGTERM and SIGKILL, in which it also reports (`runner.process.KILL_AFTER_SECONDS`)."""
-
-STDERR_PERIOD_SECONDS = 5.0
-"""How often a running task's standard error is read, where ``--verbose`` shows it."""
 
 
 class BatchJob(TaskContainer):
@@ -106,28 +86,13 @@ class BatchJob(TaskContainer):
 
     def process_runtime(self, logger: logging.Logger, runtime_eval: dict[str, Any]) -> None:
         """Read the task's runtime attributes."""
-        if "inlineDockerfile" in runtime_eval:
-            raise WDL.Error.RuntimeError(
-                "runtime.inlineDockerfile cannot be used on AWS Batch, which builds no images; "
-                "build the image, push it to a registry and name it in runtime.docker"
-            )
+        runtime.refuse_inline_dockerfile(runtime_eval)
         super().process_runtime(logger, runtime_eval)
-        self.runtime_values.setdefault("cpu", DEFAULT_CPU)
-        self.runtime_values.setdefault("memory_reservation", DEFAULT_MEMORY_BYTES)
-        accelerator = runtime_eval.get("acceleratorType")
-        if accelerator is not None:
-            if str(accelerator.coerce(WDL.Type.String()).value).startswith("nvidia"):
-                self.runtime_values["gpu"] = True
-                self.runtime_values["acceleratorType"] = accelerator.value
-            else:
-                logger.warning(
-                    Message("ignored runtime.acceleratorType: not nvidia", value=accelerator.value)
-                )
+        self.runtime_values.setdefault("cpu", runtime.DEFAULT_CPU)
+        self.runtime_values.setdefault("memory_reservation", runtime.DEFAULT_MEMORY_BYTES)
+        self.runtime_values.update(runtime.accelerators(logger, runtime_eval))
         if "docker_network" in runtime_eval:
             logger.warning("ignored runtime.docker_network: AWS Batch has none to choose")
-        if "acceleratorCount" in runtime_eval:
-            count = runtime_eval["acceleratorCount"].coerce(WDL.Type.Int()).value
-            self.runtime_values["acceleratorCount"] = count
 
     def copy_input_files(self, logger: logging.Logger) -> None:
         """Copy the inputs instead of linking them, for this attempt."""
@@ -154,24 +119,19 @@ class BatchJob(TaskContainer):
         return found
 
     def _run(self, logger: logging.Logger, terminating: Callable[[], bool], command: str) -> int:
-        waiter = JobWaiter()
-        with self._context.watch.watching(terminating, waiter.wake):
-            job, job_id = self._begin(logger, terminating, command)
-            status = self._await(logger, terminating, waiter, job_id)
-        self._files.revalidate()
-        return self._conclude(logger, job, status)
-
-    def _begin(
-        self, logger: logging.Logger, terminating: Callable[[], bool], command: str
-    ) -> tuple[TaskJob, str]:
-        try:
+        run = JobRun(
+            context=self._context,
+            logger=logger,
+            terminating=terminating,
+            task_dir=Path(self.host_dir),
+            running=self.task_running_context,
+            stderr=self.poll_stderr_context,
+        )
+        with submission_errors(logger):
             job = self._prepare(command)
-            return job, self._submit(logger, terminating, job)
-        except jobs.Stopped:
-            raise Terminated(quiet=True) from None
-        except (AwsError, InvalidInputError) as exc:
-            logger.error(Message("job not submitted", error=str(exc)))  # noqa: TRY400  (the error says it all)
-            raise TaskNotSubmitted(str(exc)) from exc
+        status = run.to_its_end(job, self._definition())
+        self._files.revalidate()
+        return self._conclude(run, job, status)
 
     def _prepare(self, command: str) -> TaskJob:
         """Write the attempt's files and plan its job."""
@@ -234,109 +194,11 @@ class BatchJob(TaskContainer):
     def _definition(self) -> TaskDefinition:
         return task_definition(
             self._context.settings,
-            image=self.runtime_values.get("docker", DEFAULT_IMAGE),
+            image=self.runtime_values.get("docker", runtime.DEFAULT_IMAGE),
             privileged=self.runtime_values.get("privileged", False),
         )
 
-    def _submit(self, logger: logging.Logger, terminating: Callable[[], bool], job: TaskJob) -> str:
-        definition = self._definition()
-        try:
-            job_id = self._submit_once(terminating, job, definition)
-        except AwsError as exc:
-            if definition.name not in exc.detail:
-                raise
-            # It was deregistered since it was looked up; register it anew.
-            self._context.definitions.forget(definition.name)
-            job_id = self._submit_once(terminating, job, definition)
-        logger.info(
-            Message("AWS Batch job submitted", jobId=job_id, jobName=job.name, jobQueue=job.queue)
-        )
-        return job_id
-
-    def _submit_once(
-        self, terminating: Callable[[], bool], job: TaskJob, definition: TaskDefinition
-    ) -> str:
-        context = self._context
-        request = submit_request(job, context.definitions.ensure(definition))
-        return jobs.submit(context.clients, context.submitting, request, stopping=terminating)
-
-    def _await(
-        self,
-        logger: logging.Logger,
-        terminating: Callable[[], bool],
-        waiter: JobWaiter,
-        job_id: str,
-    ) -> JobStatus:
-        with contextlib.ExitStack() as cleanup:
-            cleanup.enter_context(self._context.describer.watching(job_id, waiter.observe))
-            progress = cleanup.enter_context(
-                JobProgress(logger, Path(self.host_dir), self.task_running_context)
-            )
-            try:
-                status = self._wait_for_end(logger, terminating, waiter, progress)
-            except BaseException:
-                self._terminate(logger, job_id, "the task's runner failed")
-                raise
-            if status is None:
-                self._end(logger, waiter, progress, job_id)
-        if status is None or (terminating() and not status.succeeded):
-            raise Terminated(quiet=not progress.has_started)
-        return status
-
-    def _wait_for_end(
-        self,
-        logger: logging.Logger,
-        terminating: Callable[[], bool],
-        waiter: JobWaiter,
-        progress: JobProgress,
-    ) -> JobStatus | None:
-        """Wait until the job has ended; None if miniwdl terminates first."""
-        verbose = logger.isEnabledFor(VERBOSE_LEVEL)
-        with self.poll_stderr_context(logger) as poll_stderr:
-            while True:
-                status = waiter.wait(STDERR_PERIOD_SECONDS if verbose else None)
-                if status is not None:
-                    progress.note(status)
-                    if status.is_terminal:
-                        return status
-                if terminating():
-                    return None
-                poll_stderr()
-
-    def _terminate(self, logger: logging.Logger, job_id: str, reason: str) -> bool:
-        try:
-            jobs.terminate(self._context.clients, self._context.controlling, job_id, reason)
-        except AwsError as exc:
-            logger.critical(
-                Message("job NOT terminated: end it by hand", jobId=job_id, error=str(exc))
-            )
-            return False
-        return True
-
-    def _end(
-        self,
-        logger: logging.Logger,
-        waiter: JobWaiter,
-        progress: JobProgress,
-        job_id: str,
-    ) -> None:
-        """Terminate the job and see that it has ended."""
-        if not self._terminate(logger, job_id, "terminated by miniwdl"):
-            return
-        deadline = self._context.controlling.clock() + TERMINATION_SECONDS
-        while (left := deadline - self._context.controlling.clock()) > 0:
-            status = waiter.wait(left)
-            if status is not None:
-                progress.note(status)
-                if status.is_terminal:
-                    return
-        logger.warning(
-            Message(
-                "job was asked to end but has not yet", jobId=job_id, seconds=TERMINATION_SECONDS
-            )
-        )
-
-    def _conclude(self, logger: logging.Logger, job: TaskJob, status: JobStatus) -> int:
+    def _conclude(self, run: JobRun, job: TaskJob, status: JobStatus) -> int:
         if status.succeeded:
             return 0
         info = failure_info(status, job.queue)
@@ -354,7 +216,7 @@ class BatchJob(TaskContainer):
         if isinstance(exc, Interrupted):
             self._interruptions += 1
         if isinstance(exc, TaskLost):
-            self._terminate(logger, status.job_id, "lost by miniwdl")
+            run.terminate(status.job_id, "lost by miniwdl")
         if exc is not None:
             raise exc
         self.failure_info = info
