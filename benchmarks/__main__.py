@@ -20,6 +20,7 @@ from benchmarks.machine import machine_facts, software_versions
 from benchmarks.report import document, keep, operations, phases, statement, table
 from benchmarks.settings import BenchmarkSettings
 from miniwdl_aws.local.errors import LocalAwsError
+from tools.environments import EnvironmentFailedError, ensure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run(_settings(args), tuple(args.names) or NAMES, args.json)
-    except (BenchmarkError, ValueError) as exc:
+    except (BenchmarkError, EnvironmentFailedError, ValueError) as exc:
         print(f"benchmarks: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -103,11 +104,7 @@ def _show(results: Sequence[RunResult], rows: Sequence[Row]) -> None:
 
 def _peers(settings: BenchmarkSettings) -> list[Peer]:
     """Give the backends in the order in which they run, installed."""
-    pinned = environments.pins((ROOT / "constraints.txt").read_text())
-    theirs, own = (
-        environments.ensure(each, settings.directory, pinned, _say)
-        for each in (environments.REFERENCE, environments.OURS)
-    )
+    theirs, own = (ensure(each, say=_say) for each in (environments.REFERENCE, environments.OURS))
     version = environments.REFERENCE_VERSION
     tuned = [peers.reference(theirs, version, tuned=True)] if settings.tuned else []
     return [peers.reference(theirs, version), *tuned, peers.ours(own)]

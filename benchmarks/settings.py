@@ -24,7 +24,7 @@ class BenchmarkSettings:
             user guide, "Service quotas").
         burst: calls of one operation that are taken at once.
         tuned: whether the reference also runs with settings beyond those it is shipped with.
-        directory: what the benchmarks keep: the reference's environment, state, results.
+        directory: what the benchmarks keep: their results.
     """
 
     directory: Path

@@ -2,8 +2,12 @@
 # Prepares the development environment from nothing but Python, make and git.
 #
 #   tools/bootstrap.sh env          .venv, exactly as constraints.txt pins it, with both packages editable
+#   tools/bootstrap.sh venv DIRECTORY PINS [PROJECT]
+#                                   an environment beside .venv, exactly as the file PINS says, with the directory
+#                                   PROJECT editable
 #   tools/bootstrap.sh constraints  renews constraints.txt, plugin/runner.txt (its part that the workflow image
-#                                   installs) and tools/uv.txt from the two pyproject.toml files
+#                                   installs) and tools/uv.txt from the two pyproject.toml files, and the pins of
+#                                   foreign clients in tools/foreign
 #   tools/bootstrap.sh containers   Podman and the shell of small images, for the tests that else are skipped
 #   tools/bootstrap.sh clean        removes whatever the other commands and the tools made
 #
@@ -172,6 +176,15 @@ make_env() {
   touch "$venv/.ready"
 }
 
+make_venv() { # make_venv DIRECTORY PINS [PROJECT]
+  uv=$(find_uv)
+  inherit_pip_settings
+  python=$(find_python)
+  "$uv" venv -q --clear --python "$python" "$1"
+  "$uv" pip sync -q --python "$1/bin/python" --require-hashes "$2"
+  [ -z "${3:-}" ] || "$uv" pip install -q --python "$1/bin/python" --no-deps --editable "$3"
+}
+
 renew_constraints() {
   ensure_system_packages
   uv=$(find_uv)
@@ -184,6 +197,11 @@ renew_constraints() {
   compile plugin/pyproject.toml --extra runner --constraint constraints.txt -o plugin/runner.txt
   # shellcheck disable=SC2086
   echo uv | compile ${COMPILE_ARGS:-} - -o tools/uv.txt
+  for client in tools/foreign/*.in; do
+    # Versions that the output file has already are kept: they are those of constraints.txt wherever the client allows.
+    cp constraints.txt "${client%.in}.txt"
+    compile "$client" -o "${client%.in}.txt"
+  done
 }
 
 # runc rather than the crun that Debian recommends, since it starts containers under hybrid cgroups too.
@@ -207,15 +225,20 @@ unpack_registry() {
 }
 
 clean() {
-  rm -rf "$venv" "$uv_venv" "$registry" .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* \
+  rm -rf "$venv" "$uv_venv" "$registry" .environments .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* \
     build dist plugin/build plugin/dist
   find . -name __pycache__ -type d -prune -exec rm -rf {} +
 }
 
 case ${1:-} in
   env) make_env ;;
+  venv)
+    shift
+    [ "$#" -ge 2 ] || fail "usage: tools/bootstrap.sh venv DIRECTORY PINS [PROJECT]"
+    make_venv "$@"
+    ;;
   constraints) renew_constraints ;;
   containers) install_podman ;;
   clean) clean ;;
-  *) fail "usage: tools/bootstrap.sh env|constraints|containers|clean" ;;
+  *) fail "usage: tools/bootstrap.sh env|venv|constraints|containers|clean" ;;
 esac

@@ -1,8 +1,8 @@
 """Checks, without a network, that the pinned files hold what the two pyproject.toml files ask for.
 
 `constraints.txt` pins everything, `plugin/runner.txt` the part of it that the workflow image
-installs, and `tools/uv.txt` the installer. `make constraints` renews the three; this says when
-that was forgotten.
+installs, `tools/uv.txt` the installer, and `tools/foreign/NAME.txt` the foreign client that
+`NAME.in` asks for. `make constraints` renews them; this says when that was forgotten.
 """
 
 import re
@@ -21,6 +21,9 @@ PROJECTS = ("pyproject.toml", "plugin/pyproject.toml")
 EVERYTHING = "constraints.txt"
 RUNNER = "plugin/runner.txt"
 INSTALLER = "tools/uv.txt"
+FOREIGN = "tools/foreign"
+SHARED = ("apache-airflow", "apache-airflow-providers-amazon", "miniwdl")
+"""What a foreign client has in the same version as ours, so that the two can be compared."""
 
 Pins: TypeAlias = Mapping[str, list[Version]]
 
@@ -143,7 +146,23 @@ def find_problems(root: Path) -> list[str]:
         if canonicalize_name(requirement.name) != own
         if (problem := unmet(requirement, pins[name]))
     ]
+    for path in sorted((root / FOREIGN).glob("*.in")):
+        found += _foreign_problems(path, pins[EVERYTHING])
     return found
+
+
+def _foreign_problems(asking: Path, everything: Pins) -> Iterator[str]:
+    """Yields what is wrong with the pins of one foreign client."""
+    name = f"{FOREIGN}/{asking.stem}.txt"
+    path = asking.with_suffix(".txt")
+    pins, problems = read_pins(path.read_text() if path.is_file() else "")
+    problems += filter(None, (unmet(Requirement(each), pins) for each in _lines(asking)))
+    shared = {each: pins[each] for each in SHARED if each in pins}
+    yield from (f"{name}: {problem}" for problem in (*problems, *differences(shared, everything)))
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if line.strip()]
 
 
 def main() -> int:

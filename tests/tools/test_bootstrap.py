@@ -123,4 +123,4 @@ def test_an_unknown_command_shows_the_known_ones(bootstrap: Bootstrap) -> None:
     """The Makefile calls them."""
     done = bootstrap("upgrade")
     assert done.returncode == 1
-    assert "usage: tools/bootstrap.sh env|constraints|containers|clean" in done.stderr
+    assert "usage: tools/bootstrap.sh env|venv|constraints|containers|clean" in done.stderr

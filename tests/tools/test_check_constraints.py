@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools import check_constraints
-from tools.check_constraints import EVERYTHING, INSTALLER, PROJECTS, ROOT, RUNNER
+from tools.check_constraints import EVERYTHING, FOREIGN, INSTALLER, PROJECTS, ROOT, RUNNER
 
 HASH = f"    --hash=sha256:{'0' * 64}"
 
@@ -18,6 +18,7 @@ def checkout(tmp_path: Path) -> Path:
     for name in (*PROJECTS, EVERYTHING, RUNNER, INSTALLER):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / FOREIGN, tmp_path / FOREIGN)
     return tmp_path
 
 
@@ -57,6 +58,18 @@ def test_the_image_has_the_versions_that_are_tested(edit: Callable[..., list[str
     """`plugin/runner.txt` is a part of constraints.txt."""
     (problem,) = edit(RUNNER, "miniwdl==1", "miniwdl==9.1")
     assert problem.startswith("plugin/runner.txt: miniwdl is 9.1")
+
+
+def test_a_foreign_client_is_pinned_as_it_is_asked_for(edit: Callable[..., list[str]]) -> None:
+    """Another version of it, or a new client without pins, is noticed."""
+    (problem,) = edit(f"{FOREIGN}/reference.in", "==0.12.2", "==0.13")
+    assert problem == f"{FOREIGN}/reference.txt: miniwdl-aws==0.13 is pinned to 0.12.2"
+
+
+def test_a_foreign_client_has_our_versions(edit: Callable[..., list[str]]) -> None:
+    """The reference runs on the same miniwdl, the Amazon provider in the same Airflow."""
+    (problem,) = edit(f"{FOREIGN}/reference.txt", "\nminiwdl==1", "\nminiwdl==9.1")
+    assert problem.startswith(f"{FOREIGN}/reference.txt: miniwdl is 9.1")
 
 
 def test_every_pin_has_a_hash() -> None:
