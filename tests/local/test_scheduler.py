@@ -11,13 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from miniwdl_aws.local.arns import Arns
+from miniwdl_aws.local.attempts import Attempt, retries
 from miniwdl_aws.local.definitions import Definitions
 from miniwdl_aws.local.executor import TaskEvents
-from miniwdl_aws.local.jobs import TRANSITIONS, Attempt, Job, JobStore, retries
+from miniwdl_aws.local.jobs import TRANSITIONS, Job
 from miniwdl_aws.local.launchers import ProcessSpec
 from miniwdl_aws.local.moto_services import FileSystems
 from miniwdl_aws.local.queues import Queues
-from miniwdl_aws.local.scheduler import TIMED_OUT, Scheduler
+from miniwdl_aws.local.reasons import TIMED_OUT
+from miniwdl_aws.local.scheduler import Scheduler
+from miniwdl_aws.local.store import JobStore
 from miniwdl_aws.local.submissions import make_job
 from miniwdl_aws.local.tasks import TaskBuilder
 

@@ -14,7 +14,8 @@ from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
 from miniwdl_aws.local import limits
-from miniwdl_aws.local.api import Answer, BatchApi
+from miniwdl_aws.local.api import BatchApi
+from miniwdl_aws.local.calls import Answer
 from miniwdl_aws.local.errors import BatchError, too_many_requests
 from miniwdl_aws.local.pacing import Pacer
 

@@ -1,4 +1,4 @@
-"""Compute environments and job queues: their states, and who may use how many vCPUs."""
+"""Job queues, and all that Batch keeps of queues and compute environments."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -7,64 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from miniwdl_aws.local import limits
 from miniwdl_aws.local.arns import Arns, name_in
+from miniwdl_aws.local.environments import RESOURCE_TYPES, ComputeEnvironment
 from miniwdl_aws.local.errors import BatchError, unsupported
 
 if TYPE_CHECKING:
     from miniwdl_aws.local.jobs import Job
-
-_FARGATE_TYPES = {"FARGATE", "FARGATE_SPOT"}
-_RESOURCE_TYPES = _FARGATE_TYPES | {"EC2", "SPOT"}
-
-
-@dataclass
-class ComputeEnvironment:
-    """A set of vCPUs on which jobs run.
-
-    Attributes:
-        name: its name.
-        arn: its ARN.
-        request: what CreateComputeEnvironment was given.
-        resources: its compute resources, updates applied.
-        state: ENABLED or DISABLED.
-        tags: its tags.
-        used_vcpus: what its jobs hold now.
-    """
-
-    name: str
-    arn: str
-    request: dict[str, Any]
-    resources: dict[str, Any]
-    state: str
-    tags: dict[str, str]
-    used_vcpus: float = 0.0
-
-    @property
-    def fargate(self) -> bool:
-        """Whether its jobs run on Fargate."""
-        return self.resources["type"] in _FARGATE_TYPES
-
-    def fits(self, vcpus: float) -> bool:
-        """Tell whether a job of this size can start now."""
-        enabled = self.state == "ENABLED"
-        return enabled and self.used_vcpus + vcpus <= self.resources["maxvCpus"]
-
-    def describe(self) -> dict[str, Any]:
-        """Return the entry of DescribeComputeEnvironments."""
-        return {
-            "computeEnvironmentName": self.name,
-            "computeEnvironmentArn": self.arn,
-            "ecsClusterArn": self.arn.replace(":batch:", ":ecs:").replace(
-                ":compute-environment/", ":cluster/"
-            ),
-            "tags": self.tags,
-            "type": self.request["type"],
-            "state": self.state,
-            "status": "VALID",
-            "statusReason": "ComputeEnvironment Healthy",
-            "computeResources": self.resources,
-            "serviceRole": self.request.get("serviceRole", ""),
-            "containerOrchestrationType": "ECS",
-        }
 
 
 @dataclass
@@ -143,8 +90,8 @@ class Queues:
         if request.get("eksConfiguration"):
             raise unsupported("Compute environments on Amazon EKS")
         resources = dict(request.get("computeResources", {}))
-        if resources.get("type") not in _RESOURCE_TYPES:
-            raise BatchError(f"computeResources.type must be one of {sorted(_RESOURCE_TYPES)}")
+        if resources.get("type") not in RESOURCE_TYPES:
+            raise BatchError(f"computeResources.type must be one of {sorted(RESOURCE_TYPES)}")
         limits.tags(request.get("tags", {}))
         environment = ComputeEnvironment(
             name=name,

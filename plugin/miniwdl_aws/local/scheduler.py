@@ -3,55 +3,17 @@
 import shutil
 import threading
 import uuid
-from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol
 
 from miniwdl_aws.local.arns import Arns
-from miniwdl_aws.local.executor import TaskEvents
-from miniwdl_aws.local.jobs import Attempt, Job, JobStore, retries
-from miniwdl_aws.local.launchers import ProcessSpec
+from miniwdl_aws.local.attempts import Attempt, retries
+from miniwdl_aws.local.dependencies import Dependencies
+from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.moto_services import VolumeError
 from miniwdl_aws.local.queues import JobQueue, Queues
+from miniwdl_aws.local.reasons import DEPENDENCY_FAILED, TIMED_OUT, TOO_LARGE
+from miniwdl_aws.local.runs import Run, TaskRunner
+from miniwdl_aws.local.store import JobStore
 from miniwdl_aws.local.tasks import TaskBuilder, UserError
-
-CONTAINER_EXITED = "Essential container in task exited"
-START_FAILED = "Task failed to start"
-TIMED_OUT = "Job attempt duration exceeded timeout"
-DEPENDENCY_FAILED = "Dependent Job failed"
-TOO_LARGE = (
-    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue "
-    "cannot meet the CPU requirement of the job."
-)
-_NOT_FOUND_EXIT_CODE = 127
-_NOT_EXECUTABLE_EXIT_CODE = 126
-
-
-class Timer(Protocol):
-    """A call that will come."""
-
-    def cancel(self) -> None:
-        """Let it not come."""
-
-
-class TaskRunner(Protocol):
-    """Runs attempts in one thread; see ``Executor``."""
-
-    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call a function in that thread."""
-
-    def call_later(self, seconds: float, function: Callable[..., object], *arguments: Any) -> Timer:
-        """Call a function in that thread after a time."""
-
-    def scratch_directory(self, task_id: str) -> Path:
-        """Make the working directory of an attempt."""
-
-    def start(self, spec: ProcessSpec, stream: str, events: TaskEvents) -> None:
-        """Start an attempt."""
-
-    def stop(self, task_id: str) -> None:
-        """Stop an attempt."""
 
 
 class Scheduler:
@@ -86,8 +48,7 @@ class Scheduler:
         self._builder = builder
         self._arns = arns
         self._start_delay_seconds = start_delay_seconds
-        self._dependents: dict[str, list[Job]] = defaultdict(list)
-        self._missing: dict[str, int] = {}
+        self._dependencies = Dependencies()
 
     def submit(self, job: Job) -> None:
         """Take in a job."""
@@ -129,18 +90,12 @@ class Scheduler:
                 return
             self._store.move(job, "PENDING")
             dependencies = [self._store.get(each["jobId"]) for each in job.request["dependsOn"]]
-            waiting = {each.job_id for each in dependencies if each and not each.ended}
             if any(each and each.status == "FAILED" for each in dependencies):
                 self._end(job, "FAILED", DEPENDENCY_FAILED)
-                return
-            for job_id in waiting:
-                self._dependents[job_id].append(job)
-            self._missing[job.job_id] = len(waiting)
-            if not waiting:
+            elif not self._dependencies.add(job, filter(None, dependencies)):
                 self._make_runnable(job)
 
     def _make_runnable(self, job: Job) -> None:
-        self._missing.pop(job.job_id, None)
         self._store.move(job, "RUNNABLE")
         job.queue.runnable.append(job)
         self._schedule()
@@ -174,9 +129,9 @@ class Scheduler:
         return True
 
     def _launch(self, job: Job) -> None:
-        run = _Run(self, job)
+        run = Run(job, self, self._runner)
         with self.lock:
-            attempt = run.attempt
+            attempt = _attempt(job)
             if job.stop_reason is not None:
                 self.end_attempt(job, None, job.stop_reason)
                 return
@@ -243,9 +198,8 @@ class Scheduler:
             self._end(job, "FAILED", attempt.status_reason)
 
     def _end(self, job: Job, status: str, reason: str | None) -> None:
-        self._missing.pop(job.job_id, None)
         self._store.move(job, status, reason)
-        for dependent in self._dependents.pop(job.job_id, []):
+        for dependent in self._dependencies.of(job):
             self._runner.call_soon(self._resolve, dependent, status)
 
     def _resolve(self, dependent: Job, status: str) -> None:
@@ -254,68 +208,11 @@ class Scheduler:
                 return
             if status == "FAILED":
                 self._end(dependent, "FAILED", DEPENDENCY_FAILED)
-                return
-            self._missing[dependent.job_id] -= 1
-            if self._missing[dependent.job_id] == 0:
+            elif self._dependencies.met(dependent):
                 self._make_runnable(dependent)
-
-
-class _Run:
-    """Passes the events of one attempt on to the scheduler."""
-
-    def __init__(self, scheduler: Scheduler, job: Job) -> None:
-        self._scheduler = scheduler
-        self._job = job
-        self._timer: Timer | None = None
-        self.attempt = _attempt(job)
-
-    def task_started(self) -> None:
-        self._scheduler.start_attempt(self._job)
-        timeout = (self._job.request.get("timeout") or {}).get("attemptDurationSeconds")
-        if timeout is not None:
-            self._timer = self._scheduler._runner.call_later(  # noqa: SLF001 - a part of the scheduler
-                timeout, self._scheduler.timeout, self._job
-            )
-
-    def task_failed(self, stage: str, error: str) -> None:
-        exit_code, reason = start_failure(stage, error, self._job.container["command"][0])
-        self._scheduler.end_attempt(self._job, exit_code, START_FAILED, reason)
-
-    def task_exited(self, exit_code: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._scheduler.end_attempt(self._job, exit_code, CONTAINER_EXITED)
 
 
 def _attempt(job: Job) -> Attempt:
     if job.attempt is None:
         raise ValueError(f"job {job.job_id} has no attempt")
     return job.attempt
-
-
-def start_failure(stage: str, error: str, command: str) -> tuple[int | None, str]:
-    """Say why a container did not start, as ECS does.
-
-    Args:
-        stage: one of ``StartError``'s.
-        error: what the system said.
-        command: the first word of the job's command.
-
-    Returns:
-        The container's exit code, if there is one, and its reason.
-    """
-    if stage == "mount":
-        return None, (
-            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS "
-            f"volumes: {error}"
-        )
-    if stage != "exec":
-        return None, f"CannotStartContainerError: Error response from daemon: {error}"
-    missing = "Errno 2]" in error
-    problem = "executable file not found in $PATH" if missing else error
-    code = _NOT_FOUND_EXIT_CODE if missing else _NOT_EXECUTABLE_EXIT_CODE
-    return code, (
-        "CannotStartContainerError: Error response from daemon: failed to create task for "
-        "container: OCI runtime create failed: unable to start container process: exec: "
-        f'"{command}": {problem}'
-    )

@@ -16,7 +16,6 @@ from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.executor import Executor
 from miniwdl_aws.local.front import Front
 from miniwdl_aws.local.http import HttpServer
-from miniwdl_aws.local.jobs import JobStore
 from miniwdl_aws.local.moto_services import (
     FileSystems,
     LogStore,
@@ -34,6 +33,7 @@ from miniwdl_aws.local.settings import (
     WORKFLOW_QUEUE,
     LocalAwsSettings,
 )
+from miniwdl_aws.local.store import JobStore
 from miniwdl_aws.local.tasks import TaskBuilder
 
 ACCESS_POINT_PATH = "/miniwdl"

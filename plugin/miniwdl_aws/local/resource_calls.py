@@ -1,0 +1,89 @@
+"""Batch's operations on compute environments and job queues."""
+
+from miniwdl_aws.local.calls import Answer, Operations, Request
+from miniwdl_aws.local.jobs import ENDED, STATUSES
+from miniwdl_aws.local.paging import PAGE, Pages, answer, page_size
+from miniwdl_aws.local.queues import Queues
+from miniwdl_aws.local.scheduler import Scheduler
+from miniwdl_aws.local.store import JobStore
+
+
+class ResourceCalls:
+    """The operations on compute environments and job queues.
+
+    Args:
+        queues: all queues and compute environments.
+        store: all jobs.
+        scheduler: runs the jobs.
+        pages: hands out lists.
+    """
+
+    def __init__(
+        self, *, queues: Queues, store: JobStore, scheduler: Scheduler, pages: Pages
+    ) -> None:
+        self._queues = queues
+        self._store = store
+        self._scheduler = scheduler
+        self._pages = pages
+        self.operations: Operations = {
+            "CreateComputeEnvironment": self._create_environment,
+            "DescribeComputeEnvironments": self._describe_environments,
+            "UpdateComputeEnvironment": self._update_environment,
+            "DeleteComputeEnvironment": self._delete_environment,
+            "CreateJobQueue": self._create_queue,
+            "DescribeJobQueues": self._describe_queues,
+            "UpdateJobQueue": self._update_queue,
+            "DeleteJobQueue": self._delete_queue,
+        }
+
+    def _create_environment(self, request: Request) -> Answer:
+        environment = self._queues.create_environment(request)
+        return {
+            "computeEnvironmentName": environment.name,
+            "computeEnvironmentArn": environment.arn,
+        }
+
+    def _describe_environments(self, request: Request) -> Answer:
+        found, token = self._pages.page(
+            lambda: self._queues.environments(request.get("computeEnvironments")),
+            request.get("nextToken"),
+            page_size(request, PAGE),
+        )
+        return answer("computeEnvironments", [each.describe() for each in found], token)
+
+    def _update_environment(self, request: Request) -> Answer:
+        environment = self._queues.update_environment(request)
+        self._scheduler.reschedule()
+        return {
+            "computeEnvironmentName": environment.name,
+            "computeEnvironmentArn": environment.arn,
+        }
+
+    def _delete_environment(self, request: Request) -> Answer:
+        self._queues.delete_environment(request["computeEnvironment"])
+        return {}
+
+    def _create_queue(self, request: Request) -> Answer:
+        queue = self._queues.create_queue(request)
+        return {"jobQueueName": queue.name, "jobQueueArn": queue.arn}
+
+    def _describe_queues(self, request: Request) -> Answer:
+        found, token = self._pages.page(
+            lambda: self._queues.queues(request.get("jobQueues")),
+            request.get("nextToken"),
+            page_size(request, PAGE),
+        )
+        return answer("jobQueues", [each.describe() for each in found], token)
+
+    def _update_queue(self, request: Request) -> Answer:
+        queue = self._queues.update_queue(request)
+        self._scheduler.reschedule()
+        return {"jobQueueName": queue.name, "jobQueueArn": queue.arn}
+
+    def _delete_queue(self, request: Request) -> Answer:
+        queue = self._queues.delete_queue(request["jobQueue"])
+        if queue is not None:
+            for status in set(STATUSES) - ENDED:
+                for job in self._store.with_status(queue.name, status):
+                    self._scheduler.terminate(job, "JobQueue deleted")
+        return {}

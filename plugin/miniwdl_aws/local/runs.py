@@ -1,0 +1,85 @@
+"""One attempt's way from its start to its end, and what runs it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from miniwdl_aws.local.executor import TaskEvents
+from miniwdl_aws.local.jobs import Job
+from miniwdl_aws.local.launchers import ProcessSpec
+from miniwdl_aws.local.reasons import CONTAINER_EXITED, START_FAILED, start_failure
+
+
+class Timer(Protocol):
+    """A call that will come."""
+
+    def cancel(self) -> None:
+        """Let it not come."""
+
+
+class TaskRunner(Protocol):
+    """Runs attempts in one thread; see ``Executor``."""
+
+    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function in that thread."""
+
+    def call_later(self, seconds: float, function: Callable[..., object], *arguments: Any) -> Timer:
+        """Call a function in that thread after a time."""
+
+    def scratch_directory(self, task_id: str) -> Path:
+        """Make the working directory of an attempt."""
+
+    def start(self, spec: ProcessSpec, stream: str, events: TaskEvents) -> None:
+        """Start an attempt."""
+
+    def stop(self, task_id: str) -> None:
+        """Stop an attempt."""
+
+
+class Attempts(Protocol):
+    """Is told what becomes of jobs' attempts; see ``Scheduler``."""
+
+    def start_attempt(self, job: Job) -> None:
+        """Note that a job's process runs."""
+
+    def timeout(self, job: Job) -> None:
+        """Stop an attempt that takes too long."""
+
+    def end_attempt(
+        self, job: Job, exit_code: int | None, status_reason: str, reason: str | None = None
+    ) -> None:
+        """Note how a job's attempt ended."""
+
+
+class Run:
+    """Passes the events of one attempt on, and counts its time-out.
+
+    Args:
+        job: the job whose attempt it is.
+        attempts: is told.
+        runner: counts the time.
+    """
+
+    def __init__(self, job: Job, attempts: Attempts, runner: TaskRunner) -> None:
+        self._job = job
+        self._attempts = attempts
+        self._runner = runner
+        self._timer: Timer | None = None
+
+    def task_started(self) -> None:
+        """Begin to count the time-out."""
+        self._attempts.start_attempt(self._job)
+        timeout = (self._job.request.get("timeout") or {}).get("attemptDurationSeconds")
+        if timeout is not None:
+            self._timer = self._runner.call_later(timeout, self._attempts.timeout, self._job)
+
+    def task_failed(self, stage: str, error: str) -> None:
+        """Say why there is no process, as ECS does."""
+        exit_code, reason = start_failure(stage, error, self._job.container["command"][0])
+        self._attempts.end_attempt(self._job, exit_code, START_FAILED, reason)
+
+    def task_exited(self, exit_code: int) -> None:
+        """Pass on the exit code."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._attempts.end_attempt(self._job, exit_code, CONTAINER_EXITED)
