@@ -13,7 +13,8 @@
     │   └── AwsUnavailableError     the endpoint did not answer, or answered 5xx, after all retries
     ├── JobError                    a job ended, and not well
     │   ├── SpotInterruptedError    its host was reclaimed
-    │   ├── InfrastructureError     image, mount, host or Docker failed it
+    │   ├── InfrastructureError     mount, network, host or Docker failed it
+    │   ├── ImageError              its image cannot be pulled, or not be run
     │   ├── OutOfMemoryError        its container was killed for memory
     │   ├── CommandFailedError      a WDL task's command returned an error
     │   ├── WorkflowError           the workflow failed outside any command
@@ -212,9 +213,15 @@ class SpotInterruptedError(JobError):
 
 
 class InfrastructureError(JobError):
-    """Image, mount, network interface, host or Docker failed the job before or while it ran."""
+    """Mount, network interface, host or Docker failed the job before or while it ran."""
 
     category = "infrastructure"
+
+
+class ImageError(JobError):
+    """The image of the job cannot be pulled, or has not what it takes to run."""
+
+    category = "image"
 
 
 class OutOfMemoryError(JobError):
@@ -258,6 +265,7 @@ JOB_ERRORS: dict[str, type[JobError]] = {
     for error in (
         SpotInterruptedError,
         InfrastructureError,
+        ImageError,
         OutOfMemoryError,
         CommandFailedError,
         WorkflowError,

@@ -20,6 +20,7 @@ LOG_DELAY_SECONDS = 15.0
 _SUMMARIES = {
     "spot": "The job's host was reclaimed",
     "infrastructure": "AWS could not run the job",
+    "image": "The job's image cannot be used",
     "out_of_memory": "The job ran out of memory",
     "command_failed": "A command failed",
     "workflow": "The workflow failed",
@@ -78,7 +79,8 @@ def job_error(status: JobStatus, found: Outcome | None, *, region: str) -> JobEr
             call_stderr=cause.stderr,
         )
     if category == "command_failed":
-        category = cause.category if cause else "workflow"
+        # A newer runner may know a category that this reader does not.
+        category = cause.category if cause and cause.category in JOB_ERRORS else "workflow"
     summary = f"{_SUMMARIES[category]}: job {status.job_id} ({status.job_name})"
     message = f"{summary}: {cause.message}" if cause and cause.message else summary
     return JOB_ERRORS[category](message, failure)

@@ -85,8 +85,11 @@ CAUSE = CallFailure(
          errors.JobCancelledError),
         (failed(reason="Your Spot Task was interrupted."), None, errors.SpotInterruptedError),
         (failed(reason="Job attempt duration exceeded timeout"), None, errors.JobTimeoutError),
-        (failed(exit_code=None, reason="CannotPullContainerError: x"), None,
+        (failed(exit_code=None, reason="ResourceInitializationError: x"), None,
          errors.InfrastructureError),
+        (failed(exit_code=None, reason="CannotPullContainerError: x"), None, errors.ImageError),
+        (failed(), Outcome(exit_code=1, failure=CallFailure(category="of tomorrow")),
+         errors.WorkflowError),
         (lost("j-1", "gone"), None, errors.JobLostError),
     ],
 )  # fmt: skip

@@ -1,12 +1,10 @@
-"""Tests of `miniwdl_aws.status` and `miniwdl_aws.failures`."""
+"""Tests of `miniwdl_aws.status`."""
 
 from typing import Any
 
 import pytest
 
-from miniwdl_aws.errors import JOB_ERRORS
-from miniwdl_aws.failures import REASONS, classify
-from miniwdl_aws.status import JobStatus, from_describe_jobs, lost
+from miniwdl_aws.status import from_describe_jobs
 
 
 def described(**changes: Any) -> dict[str, Any]:
@@ -40,38 +38,3 @@ def test_what_the_container_lacks_is_taken_from_the_last_attempt() -> None:
 def test_only_the_last_two_statuses_are_terminal(status: str, terminal: bool) -> None:
     """A job that is not terminal will change."""
     assert from_describe_jobs(described(status=status)).is_terminal is terminal
-
-
-def failed(reason: str = "", exit_code: int | None = None, **changes: Any) -> JobStatus:
-    return JobStatus(job_id="j", status="FAILED", reason=reason, exit_code=exit_code, **changes)
-
-
-@pytest.mark.parametrize(
-    ("status", "category"),
-    [
-        (failed("Host EC2 (instance i-0123) terminated."), "spot"),
-        (failed("Your Spot Task was interrupted."), "spot"),
-        (failed("CannotPullContainerError: pull access denied"), "infrastructure"),
-        (failed("ResourceInitializationError: failed to invoke EFS utils"), "infrastructure"),
-        (failed("DockerTimeoutError: Could not transition to started"), "infrastructure"),
-        (failed("Timeout waiting for network interface provisioning to complete."),
-         "infrastructure"),
-        (failed("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - too large"), "infrastructure"),
-        (failed("OutOfMemoryError: Container killed due to memory usage", 137), "out_of_memory"),
-        (failed("Job attempt duration exceeded timeout", 137), "timeout"),
-        (failed("Essential container in task exited", 3), "command_failed"),
-        (failed("Essential container in task exited", 137), "command_failed"),
-        (failed("by hand", 143, is_terminated=True), "cancelled"),
-        (failed("by hand", is_cancelled=True), "cancelled"),
-        (failed("something nobody has seen"), "infrastructure"),
-        (lost("j", "gone"), "lost"),
-    ],
-)  # fmt: skip
-def test_a_failure_is_classified_by_what_batch_says(status: JobStatus, category: str) -> None:
-    """A time-out is not an out-of-memory, and a reclaimed host is not a failed command."""
-    assert classify(status) == category
-
-
-def test_every_category_has_its_error() -> None:
-    """The table of reasons names no category that cannot be raised."""
-    assert {rule.category for rule in REASONS} <= set(JOB_ERRORS)

@@ -4,22 +4,17 @@ import logging
 import os
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
 from WDL._util import StructuredLogMessage as Message, TerminationSignalFlag
-from WDL.runtime.error import Interrupted
 from WDL.runtime.task_container import TaskContainer
 
 from miniwdl_aws.backend import runtime
 from miniwdl_aws.backend.context import BackendContext, open_context
 from miniwdl_aws.backend.definition import TaskDefinition, task_definition
-from miniwdl_aws.backend.failures import (
-    BackendMisconfigured,
-    TaskLost,
-    failure,
-    failure_info,
-)
+from miniwdl_aws.backend.failures import BackendMisconfigured, failure, failure_info
 from miniwdl_aws.backend.files import AttemptFiles, link_inputs, point_work_at, set_work_aside
 from miniwdl_aws.backend.job_run import JobRun, submission_errors
 from miniwdl_aws.backend.request import (
@@ -29,10 +24,12 @@ from miniwdl_aws.backend.request import (
     task_job_name,
     task_tags,
 )
+from miniwdl_aws.backend.retries import Budgets, Retries
 from miniwdl_aws.backend.script import TaskScript, render
 from miniwdl_aws.backend.settings import read_settings
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.errors import MiniwdlAwsError
+from miniwdl_aws.failures import Budget, Rule, judge
 from miniwdl_aws.status import JobStatus
 
 RESOURCE_LIMITS = {"cpu": 1920, "mem_bytes": 32 * 2**40}
@@ -82,7 +79,10 @@ class BatchJob(TaskContainer):
         super().__init__(cfg, run_id, host_dir)
         self.container_dir = self.host_dir
         self._inputs_copied = False
-        self._interruptions = 0
+        self._retries = Retries(Budgets(), 0.0)
+        self._spot_attempts = 1
+        self._wait_seconds = 0.0
+        self._final: Exception | None = None
 
     def process_runtime(self, logger: logging.Logger, runtime_eval: dict[str, Any]) -> None:
         """Read the task's runtime attributes."""
@@ -93,6 +93,11 @@ class BatchJob(TaskContainer):
         self.runtime_values.update(runtime.accelerators(logger, runtime_eval))
         if "docker_network" in runtime_eval:
             logger.warning("ignored runtime.docker_network: AWS Batch has none to choose")
+        budgets = self._budgets()
+        self._retries = Retries(budgets, self._context.settings.retry_wait_seconds)
+        self._spot_attempts = self.runtime_values.get("preemptible", 1)
+        self.runtime_values["preemptible"] = budgets.interruptions
+        logger.info(Message("attempts that do not count against maxRetries", **asdict(budgets)))
 
     def copy_input_files(self, logger: logging.Logger) -> None:
         """Copy the inputs instead of linking them, for this attempt."""
@@ -100,11 +105,11 @@ class BatchJob(TaskContainer):
         self._inputs_copied = True
 
     def reset(self, logger: logging.Logger) -> None:
-        """Wait as configured, and give the next attempt a work directory of its own."""
-        seconds = self._context.settings.retry_wait_seconds
-        logger.info(Message("waiting before the next attempt", seconds=seconds))
-        with TerminationSignalFlag(logger) as terminating:
-            self._context.watch.sleep(seconds, terminating)
+        """Wait as the failure demands, and give the next attempt a work directory of its own."""
+        if self._wait_seconds:
+            logger.info(Message("waiting before the next attempt", seconds=self._wait_seconds))
+            with TerminationSignalFlag(logger) as terminating:
+                self._context.watch.sleep(self._wait_seconds, terminating)
         set_work_aside(Path(self.host_dir))
         super().reset(logger)
         self._inputs_copied = False
@@ -119,6 +124,8 @@ class BatchJob(TaskContainer):
         return found
 
     def _run(self, logger: logging.Logger, terminating: Callable[[], bool], command: str) -> int:
+        if self._final is not None:
+            raise self._final
         run = JobRun(
             context=self._context,
             logger=logger,
@@ -131,7 +138,7 @@ class BatchJob(TaskContainer):
             job = self._prepare(command)
         status = run.to_its_end(job, self._definition())
         self._files.revalidate()
-        return self._conclude(run, job, status)
+        return self._conclude(logger, run, job, status)
 
     def _prepare(self, command: str) -> TaskJob:
         """Write the attempt's files and plan its job."""
@@ -159,9 +166,7 @@ class BatchJob(TaskContainer):
             command=arguments,
             environment=environment,
             vcpus=self.runtime_values["cpu"],
-            memory_mib=memory_mib(
-                self.runtime_values["memory_reservation"], settings.memory_delta_mib
-            ),
+            memory_mib=memory_mib(self._memory_bytes(), settings.memory_delta_mib),
             gpus=self._gpus(),
             timeout_seconds=settings.job_timeout_seconds,
             tags=task_tags(settings.job_tags, parent),
@@ -177,11 +182,25 @@ class BatchJob(TaskContainer):
             for host_path, container_path in self.input_path_map.items()
         }
 
-    def _queue(self) -> str:
-        """Choose the queue: the fallback once the task's interruptions are used up."""
+    def _budgets(self) -> Budgets:
         settings = self._context.settings
-        budget = self.runtime_values.get("preemptible", 1)
-        if settings.task_queue_fallback and self._interruptions >= budget:
+        return Budgets(
+            preemptible=self.runtime_values.get("preemptible", 0),
+            infrastructure=settings.infrastructure_retries,
+            memory=settings.escalation.steps(self.runtime_values["memory_reservation"]),
+            fallback=1 if settings.task_queue_fallback else 0,
+        )
+
+    def _memory_bytes(self) -> int:
+        return self._context.settings.escalation.memory_bytes(
+            self.runtime_values["memory_reservation"], self._retries.spent(Budget.MEMORY)
+        )
+
+    def _queue(self) -> str:
+        """Choose the queue: the fallback for what the first one cannot run, or not any more."""
+        settings, retries = self._context.settings, self._retries
+        used_up = retries.spent(Budget.PREEMPTIBLE) >= self._spot_attempts
+        if settings.task_queue_fallback and (used_up or retries.spent(Budget.FALLBACK)):
             return settings.task_queue_fallback
         return settings.task_queue
 
@@ -198,26 +217,40 @@ class BatchJob(TaskContainer):
             privileged=self.runtime_values.get("privileged", False),
         )
 
-    def _conclude(self, run: JobRun, job: TaskJob, status: JobStatus) -> int:
+    def _conclude(
+        self, logger: logging.Logger, run: JobRun, job: TaskJob, status: JobStatus
+    ) -> int:
         if status.succeeded:
             return 0
-        info = failure_info(status, job.queue)
-        if not self._files.stderr.exists():
-            info["hint"] = (
-                f"the job wrote nothing to {self.host_dir}: if it ran at all, its container may "
-                f"have no /bin/sh, or not mount the file system at {self._context.settings.mount}"
-            )
+        rule = judge(status)
+        verdict = self._retries.after(rule)
+        self._wait_seconds = verdict.wait_seconds
+        if status.is_lost:
+            run.terminate(status.job_id, "lost by miniwdl")
+        info = self._failure_info(job, status, rule)
         exc = failure(
-            status,
+            rule,
+            verdict,
             info,
             stderr_file=str(self._files.stderr),
             stdout_file=str(self._files.stdout),
         )
-        if isinstance(exc, Interrupted):
-            self._interruptions += 1
-        if isinstance(exc, TaskLost):
-            run.terminate(status.job_id, "lost by miniwdl")
-        if exc is not None:
-            raise exc
-        self.failure_info = info
-        return status.exit_code or 1
+        if exc is None:
+            self.failure_info = info
+            return status.exit_code or 1
+        if verdict.final:
+            self._final = exc
+            logger.error(Message("not to be tried again", category=rule.category, rule=rule.name))
+        raise exc
+
+    def _failure_info(self, job: TaskJob, status: JobStatus, rule: Rule) -> dict[str, Any]:
+        info = failure_info(status, job.queue, rule.category)
+        if not self._files.stderr.exists() and rule.category in (
+            "infrastructure",
+            "command_failed",
+        ):
+            info["hint"] = (
+                f"the job wrote nothing to {self.host_dir}: if it ran at all, its container may "
+                f"have no /bin/sh, or not mount the file system at {self._context.settings.mount}"
+            )
+        return info

@@ -1,10 +1,11 @@
 """What the backend reads from miniwdl's configuration, checked once per process."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from miniwdl_aws.backend import readers
+from miniwdl_aws.backend.retries import Escalation
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.parsing import boolean
 
@@ -12,14 +13,6 @@ SECTION = "aws"
 
 MAX_SUBMIT_RATE = 48.0
 """SubmitJob requests a second; an account has 50 (AWS Batch user guide, "Service quotas")."""
-
-MIN_TIMEOUT_SECONDS = 60
-"""The shortest time-out of an attempt (AWS Batch user guide, "Job timeouts")."""
-
-OWN_PROPERTIES = frozenset(
-    {"image", "command", "environment", "resourceRequirements", "privileged", "mountPoints"}
-)
-"""Container properties that the backend sets itself, and a configuration may not."""
 
 _T = TypeVar("_T")
 
@@ -52,6 +45,9 @@ class BackendSettings:
         submit_rate: SubmitJob requests a second.
         max_attempts: how often a request is tried that AWS could not answer.
         retry_wait_seconds: the pause before a task is tried again.
+        infrastructure_retries: how often a task is tried again that AWS failed, beside
+            ``preemptible`` and ``maxRetries``.
+        escalation: how a task's memory grows after it was killed for memory use.
         job_timeout_seconds: the time-out of a task job.
         job_tags: tags of every task job.
         container_sync: whether a task job flushes its files before it ends.
@@ -73,6 +69,8 @@ class BackendSettings:
     submit_rate: float = MAX_SUBMIT_RATE
     max_attempts: int = 5
     retry_wait_seconds: float = 20.0
+    infrastructure_retries: int = 3
+    escalation: Escalation = field(default_factory=Escalation)
     job_timeout_seconds: int = 86_400
     job_tags: Mapping[str, str] = field(default_factory=dict)
     container_sync: bool = False
@@ -101,16 +99,21 @@ def read_settings(cfg: Configuration, *, user: str) -> BackendSettings:
         fs=cfg.get(SECTION, "fs", ""),
         fsap=cfg.get(SECTION, "fsap", ""),
         mount=cfg.get("file_io", "root", "").rstrip("/"),
-        describe_period_seconds=_read(cfg, "describe_period", _positive, 1.0),
-        submit_rate=_submit_rate(_read(cfg, "submit_period", _not_negative, 0.0)),
-        max_attempts=_read(cfg, "boto3_retries", _attempts, 5),
-        retry_wait_seconds=_read(cfg, "retry_wait", _not_negative, 20.0),
-        job_timeout_seconds=_read(cfg, "job_timeout", _timeout, 86_400),
-        job_tags=_read(cfg, "job_tags", _texts, {}),
+        describe_period_seconds=_read(cfg, "describe_period", readers.positive, 1.0),
+        submit_rate=_submit_rate(_read(cfg, "submit_period", readers.not_negative, 0.0)),
+        max_attempts=_read(cfg, "boto3_retries", readers.attempts, 5),
+        retry_wait_seconds=_read(cfg, "retry_wait", readers.not_negative, 20.0),
+        infrastructure_retries=_read(cfg, "infrastructure_retries", readers.count, 3),
+        escalation=Escalation(
+            factor=_read(cfg, "oom_memory_factor", readers.factor, 1.0),
+            cap_bytes=_read(cfg, "oom_memory_cap", readers.memory_bytes, 0),
+        ),
+        job_timeout_seconds=_read(cfg, "job_timeout", readers.timeout, 86_400),
+        job_tags=_read(cfg, "job_tags", readers.texts, {}),
         container_sync=_read(cfg, "container_sync", boolean, default=False),
-        gpu_count=_read(cfg, "gpu_value", _count, 1),
-        container_properties=_read(cfg, "container_properties", _properties, {}),
-        memory_delta_mib=_read(cfg, "memory_delta", int, -33),
+        gpu_count=_read(cfg, "gpu_value", readers.count, 1),
+        container_properties=_read(cfg, "container_properties", readers.properties, {}),
+        memory_delta_mib=_read(cfg, "memory_delta", readers.whole, -33),
         command_shell=cfg.get("task_runtime", "command_shell", "/bin/bash"),
         user=user if boolean(cfg.get("task_runtime", "as_user", "false")) else "",
     )
@@ -134,7 +137,7 @@ def _read(cfg: Configuration, key: str, parse: Callable[[str], _T], default: _T)
     try:
         return parse(text)
     except ValueError as exc:
-        raise _wrong(SECTION, key, f"must be {_RULES[parse]}", text, "Correct it.") from exc
+        raise _wrong(SECTION, key, str(exc), text, "Correct it.") from exc
 
 
 def _wrong(section: str, key: str, problem: str, value: object, remedy: str) -> ConfigurationError:
@@ -162,6 +165,14 @@ def _check(settings: BackendSettings) -> None:
             remedy="Set the variable MINIWDL__AWS__FSAP to the EFS access point, or "
             "MINIWDL__AWS__FS to the EFS file system, that all jobs mount.",
         )
+    if settings.escalation.factor > 1 and not settings.escalation.cap_bytes:
+        raise _wrong(
+            SECTION,
+            "oom_memory_factor",
+            "is set without [aws] oom_memory_cap",
+            settings.escalation.factor,
+            "Set oom_memory_cap to the memory that a task may get at most, such as 64 GiB.",
+        )
     if not settings.mount.startswith("/"):
         raise _wrong(
             "file_io",
@@ -174,70 +185,3 @@ def _check(settings: BackendSettings) -> None:
 
 def _submit_rate(period: float) -> float:
     return MAX_SUBMIT_RATE if period == 0 else min(MAX_SUBMIT_RATE, 1 / period)
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise ValueError(text)
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not value >= 0:
-        raise ValueError(text)
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError(text)
-    return value
-
-
-def _timeout(text: str) -> int:
-    value = int(text)
-    if value < MIN_TIMEOUT_SECONDS:
-        raise ValueError(text)
-    return value
-
-
-def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError(text)  # noqa: TRY004  (wrong text, not a wrong type of argument)
-    return value
-
-
-def _texts(text: str) -> dict[str, str]:
-    return {key: str(value) for key, value in _object(text).items()}
-
-
-def _attempts(text: str) -> int:
-    value = _object(text).get("max_attempts", 5)
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(text)
-    return value
-
-
-def _properties(text: str) -> dict[str, Any]:
-    value = _object(text)
-    if OWN_PROPERTIES & value.keys():
-        raise ValueError(text)
-    return value
-
-
-_RULES: dict[Callable[[str], Any], str] = {
-    _positive: "a number greater than 0",
-    _not_negative: "a number, at least 0",
-    _count: "a whole number, at least 0",
-    _timeout: f"a whole number of seconds, at least {MIN_TIMEOUT_SECONDS}",
-    boolean: "true or false",
-    _texts: "a JSON object of names and values",
-    _attempts: 'a JSON object such as {"max_attempts": 5}',
-    _properties: "a JSON object of container properties without "
-    + ", ".join(sorted(OWN_PROPERTIES)),
-    int: "a whole number",
-}

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from WDL.runtime.error import RunFailed
 
+from miniwdl_aws.backend.retries import Escalation
+
 GREET = """
 version 1.1
 task greet {
@@ -194,30 +196,27 @@ def test_a_task_that_is_not_preemptible_goes_to_the_fallback_queue(
     assert queues(batch) == ["on-demand", "spot"]
 
 
+def ending(reason: str, exit_code: int | None = None, **more: Any) -> dict[str, Any]:
+    container = {} if exit_code is None else {"exitCode": exit_code}
+    return {"status": "FAILED", "statusReason": reason, "container": container, **more}
+
+
+OOM = ending("OutOfMemoryError: Container killed due to memory usage", 137)
+NO_IMAGE = ending("CannotPullContainerError: manifest for x not found: manifest unknown")
+BROKEN = ending("ResourceInitializationError: failed to invoke EFS utils commands")
+
+
 @pytest.mark.parametrize(
     ("ending", "error", "category"),
     [
-        (SPOT, "Interrupted", "spot"),
-        (
-            {"status": "FAILED", "statusReason": "Task failed to start",
-             "container": {"reason": "CannotPullContainerError: no such image"}},
-            "Interrupted", "infrastructure",
-        ),
-        (
-            {"status": "FAILED", "statusReason": "Job attempt duration exceeded timeout",
-             "container": {"exitCode": 137}},
-            "TaskTimedOut", "timeout",
-        ),
-        (
-            {"status": "FAILED", "statusReason": "Essential container in task exited",
-             "container": {"exitCode": 137, "reason": "OutOfMemoryError: Container killed due to "
-                           "memory usage"}},
-            "TaskOutOfMemory", "out_of_memory",
-        ),
-        ({"status": "FAILED", "isTerminated": True, "statusReason": "bye"}, "TaskCancelled",
-         "cancelled"),
+        (SPOT, "TaskPreempted", "spot"),
+        (BROKEN, "TaskNotRun", "infrastructure"),
+        (NO_IMAGE, "TaskImageUnusable", "image"),
+        (ending("Job attempt duration exceeded timeout", 137), "TaskTimedOut", "timeout"),
+        (OOM, "TaskOutOfMemory", "out_of_memory"),
+        (ending("bye", isTerminated=True), "TaskCancelled", "cancelled"),
     ],
-)  # fmt: skip
+)
 def test_a_failure_is_named_as_what_it_is(
     batch: Any,
     open_backend: Any,
@@ -228,7 +227,7 @@ def test_a_failure_is_named_as_what_it_is(
     category: str,
 ) -> None:
     """Batch's reason decides what miniwdl is told, not the exit code."""
-    open_backend()
+    open_backend(infrastructure_retries=0)
     batch.endings = [ending]
     with pytest.raises(RunFailed):
         run_wdl(source())
@@ -240,15 +239,75 @@ def test_a_failure_is_named_as_what_it_is(
     assert found["jobId"] == "job-1"
 
 
+def test_what_aws_failed_does_not_count_against_the_task(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """A mount that failed is tried again, on the same queue, by a budget of its own."""
+    open_backend(task_queue_fallback="on-demand", infrastructure_retries=2)
+    batch.endings = [BROKEN, SPOT, BROKEN]
+    _, outputs = run_wdl(source("preemptible: 1"))
+    assert outputs["said"] == "dear you"
+    assert queues(batch) == ["spot", "spot", "on-demand", "on-demand"]
+
+
+@pytest.mark.parametrize(("runtime", "jobs"), [("", 3), ("maxRetries: 1", 4)])
+def test_budgets_end(batch: Any, open_backend: Any, run_wdl: Any, runtime: str, jobs: int) -> None:
+    """Once what AWS failed was tried again often enough, maxRetries counts, and then it is over."""
+    open_backend(infrastructure_retries=2)
+    batch.endings = [BROKEN] * 9
+    with pytest.raises(RunFailed) as caught:
+        run_wdl(source(runtime))
+    assert type(cause(caught.value)).__name__ == "TaskNotRun"
+    assert len(batch.jobs) == jobs
+
+
+@pytest.mark.parametrize("ended", [NO_IMAGE, ending("by hand", isTerminated=True)])
+def test_what_would_end_alike_is_not_tried_again(
+    batch: Any, open_backend: Any, run_wdl: Any, ended: Any
+) -> None:
+    """A missing image and a job that somebody ended cost one job, whatever the task allows."""
+    open_backend(retry_wait_seconds=600.0)
+    batch.endings = [ended] * 9
+    with pytest.raises(RunFailed):
+        run_wdl(source("preemptible: 3 maxRetries: 3"))
+    assert len(batch.jobs) == 1
+
+
+def memory_of(job: Any) -> int:
+    requirements = job.request["containerOverrides"]["resourceRequirements"]
+    return next(int(each["value"]) for each in requirements if each["type"] == "MEMORY")
+
+
+def test_memory_grows_after_a_kill_where_asked_for(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """A task that was killed for memory gets more, up to the cap, and no attempt beyond it."""
+    open_backend(escalation=Escalation(factor=2.0, cap_bytes=6 * 2**30), memory_delta_mib=0)
+    batch.endings = [OOM, OOM]
+    _, outputs = run_wdl(source('memory: "2 GiB"'))
+    assert outputs["said"] == "dear you"
+    assert [memory_of(job) for job in batch.jobs.values()] == [2048, 4096, 6144]
+
+
+def test_memory_stays_as_it_is_by_default(batch: Any, open_backend: Any, run_wdl: Any) -> None:
+    """A kill for memory counts against maxRetries and changes nothing."""
+    open_backend(memory_delta_mib=0)
+    batch.endings = [OOM] * 3
+    with pytest.raises(RunFailed) as caught:
+        run_wdl(source('memory: "2 GiB" maxRetries: 1'))
+    assert type(cause(caught.value)).__name__ == "TaskOutOfMemory"
+    assert [memory_of(job) for job in batch.jobs.values()] == [2048, 2048]
+
+
 def test_a_lost_job_fails_its_task_alone(batch: Any, open_backend: Any, run_wdl: Any) -> None:
-    """A job that DescribeJobs no longer knows is retried; the others do not notice."""
-    open_backend()
+    """A job that DescribeJobs no longer knows is tried again; the others do not notice."""
+    open_backend(infrastructure_retries=1)
     batch.lost = {"job-2"}
     scatter = (
         "version 1.1\nworkflow many { scatter (i in range(3)) "
         "{ call greet { input: who = i } } output { Array[String] said = greet.said } }\n"
     )
-    _, outputs = run_wdl(scatter + source("maxRetries: 1").replace("version 1.1", ""))
+    _, outputs = run_wdl(scatter + source().replace("version 1.1", ""))
     assert len(outputs["said"]) == 3
     assert len(batch.jobs) == 4
     assert batch.calls.count("TerminateJob") == 1
