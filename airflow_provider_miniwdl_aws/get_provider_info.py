@@ -19,7 +19,8 @@ _FIELDS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("task_queue", "Task job queue", "Empty: the workflow queue's tag DefaultTaskQueue", _TEXT),
     ("task_queue_fallback", "Fallback task queue", "For tasks that must not be interrupted", _TEXT),
     ("fsap", "EFS access point", "fsap-…; empty: the workflow queue's tag DefaultFsap", _TEXT),
-    ("mount", "Mount point", "Where all jobs mount it; empty: /mnt/efs", _TEXT),
+    ("efs", "Shared file system is EFS", "Empty: true; false: hosts mount another one", _SWITCH),
+    ("mount", "Mount point", "Where all jobs mount it; empty: /mnt/efs (no EFS: /mnt/net)", _TEXT),
     ("dir", "Run root", "Folder of run directories; empty: MOUNT/miniwdl_run", _TEXT),
     ("workflow_role", "Workflow role", "IAM role's ARN; empty: tag WorkflowEngineRoleArn", _TEXT),
     ("image", "Workflow image", "The image with miniwdl-aws[runner]", _TEXT),
@@ -31,6 +32,9 @@ _FIELDS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("delete_after", "Delete run directory after", "always, success or failure", _TEXT),
     ("exchange", "Exchange", "s3://BUCKET/PREFIX for large WDL sources and inputs", _TEXT),
     ("job_timeout_seconds", "Workflow job time-out (s)", "Empty: 14 days", _NUMBER),
+    ("workflow_attempts", "Workflow job attempts", "When its host fails; empty: 1", _NUMBER),
+    ("secrets", "Secrets", "Variables of the job by ARN, as a JSON object", _TEXT),
+    ("tags", "Cost tags", "Of the job and its task jobs, as a JSON object", _TEXT),
 )
 """The form's fields: names, labels, descriptions and schemas.
 

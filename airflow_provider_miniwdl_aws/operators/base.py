@@ -28,6 +28,8 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         workflow_queue: the job queue of the job (Fargate).
         task_queue: the job queue of the workflow's task jobs.
         fsap: the EFS access point that all jobs mount, ``fsap-…``.
+        efs: whether the shared file system is EFS; False where the hosts of EC2 compute
+            environments mount another one.
         mount: where they mount it.
         dir: the folder of run directories, below ``mount``.
         workflow_role: the ARN of the job's role.
@@ -35,8 +37,11 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         cpu: vCPUs of the job.
         memory_gib: its memory in GiB; with ``cpu`` a pair that Fargate has.
         public_ip: whether the job gets a public address (needed in subnets without NAT).
-        job_timeout_seconds: the time-out of the job, 60 s to 14 days.
-        tags: cost tags and others for the job, beside our own.
+        job_timeout_seconds: the time-out of each attempt of the job, 60 s to 14 days.
+        workflow_attempts: how often the job is begun when its host fails.
+        secrets: variables of the job by the ARNs of their values, in AWS Secrets Manager or SSM.
+        tags: cost tags of the job and its task jobs, beside our own; ``{run}``, ``{workflow}``,
+            ``{sample}`` and ``{owner}`` in their values stand for this run's.
         miniwdl_conn_id: the connection of type ``miniwdl_aws``; the default one may be missing.
         aws_conn_id: amazon's connection with the credentials; boto3's default chain if neither
             this nor the connection names one.
@@ -47,6 +52,7 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         "workflow_queue",
         "task_queue",
         "fsap",
+        "efs",
         "mount",
         "dir",
         "workflow_role",
@@ -55,6 +61,8 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         "memory_gib",
         "public_ip",
         "job_timeout_seconds",
+        "workflow_attempts",
+        "secrets",
         "tags",
         "miniwdl_conn_id",
         "aws_conn_id",
@@ -72,6 +80,7 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         workflow_queue: str | None = None,
         task_queue: str | None = None,
         fsap: str | None = None,
+        efs: bool | str | None = None,
         mount: str | None = None,
         dir: str | None = None,  # noqa: A002  (the setting's name, as in miniwdl's --dir)
         workflow_role: str | None = None,
@@ -80,7 +89,9 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         memory_gib: float | str | None = None,
         public_ip: bool | str | None = None,
         job_timeout_seconds: int | str | None = None,
-        tags: Mapping[str, str] | None = None,
+        workflow_attempts: int | str | None = None,
+        secrets: Mapping[str, str] | str | None = None,
+        tags: Mapping[str, str] | str | None = None,
         miniwdl_conn_id: str | None = DEFAULT_CONNECTION,
         aws_conn_id: str | None = None,
         region_name: str | None = None,
@@ -90,6 +101,7 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         self.workflow_queue = workflow_queue
         self.task_queue = task_queue
         self.fsap = fsap
+        self.efs = efs
         self.mount = mount
         self.dir = dir
         self.workflow_role = workflow_role
@@ -98,6 +110,8 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         self.memory_gib = memory_gib
         self.public_ip = public_ip
         self.job_timeout_seconds = job_timeout_seconds
+        self.workflow_attempts = workflow_attempts
+        self.secrets = secrets
         self.tags = tags
         self.miniwdl_conn_id = miniwdl_conn_id
         self.aws_conn_id = aws_conn_id
@@ -124,8 +138,8 @@ class MiniwdlBatchOperator(ConnectedTask, BaseOperator):
         from miniwdl_aws.environment import (  # noqa: PLC0415  (boto3 is not for parsing DAGs)
             process_environment,
         )
-        from miniwdl_aws.settings import doubtful_variables  # noqa: PLC0415  (as above)
         from miniwdl_aws.submit import submit  # noqa: PLC0415  (as above)
+        from miniwdl_aws.variables import doubtful_variables  # noqa: PLC0415  (as above)
 
         identity = identify(context)
         environ = process_environment()

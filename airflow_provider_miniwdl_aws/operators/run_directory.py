@@ -69,7 +69,7 @@ class _RunDirectoryOperator(JobWaiter, MiniwdlBatchOperator):
             command=tuple(self.command(settings)),
             run_key=identity.run_key,
             generation=identity.generation,
-            tags=tuple(sorted((self.tags or {}).items())),
+            facts={"owner": self.owner},
         )
         return plan(settings, request)
 

@@ -115,7 +115,7 @@ class MiniwdlSubmitOperator(MiniwdlBatchOperator):
             run_key=identity.run_key,
             generation=identity.generation,
             name=self.run_name,
-            tags=self.tags,
+            owner=self.owner,
         )
 
     def miniwdl_arguments(self) -> list[str]:

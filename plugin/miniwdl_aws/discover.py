@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from miniwdl_aws.clients import AwsClients, aws_errors
+from miniwdl_aws.contradictions import refuse_contradictions
 from miniwdl_aws.errors import (
     AwsAccessDeniedError,
     AwsError,
@@ -17,13 +18,16 @@ from miniwdl_aws.settings import (
     SubmitSettings,
     default_layer,
     merge,
+    needed,
     require,
     settle,
     tags_layer,
-    travelling_environment,
 )
+from miniwdl_aws.variables import travelling_environment
 
 _log = logging.getLogger(__name__)
+
+FS_VARIABLE = "MINIWDL__AWS__FS"
 
 _QUEUES = ("workflow_queue", "task_queue", "task_queue_fallback")
 
@@ -44,17 +48,40 @@ def discover(
     """
     given = merge(layers)
     queue = require(given, "workflow_queue")
-    tags = _describe_queues(clients, [queue], given)[queue].get("tags", {})
-    merged = merge([given, tags_layer(tags, queue), default_layer()])
-    for name in ("task_queue", "fsap", "workflow_role", "image"):
+    described = _describe_queues(clients, [queue], given)[queue]
+    merged = merge([given, tags_layer(described.get("tags", {}), queue), default_layer()])
+    _refuse_other_platform(described, merged)
+    for name in needed(merged):
         require(merged, name)
     others = {merged[name].value for name in _QUEUES[1:] if name in merged} - {queue}
     _describe_queues(clients, sorted(others), merged)
     travels = travelling_environment(environ) if merged["pass_environment"].value else {}
-    settings = settle(merged, fs=_file_system(clients, merged), environment=travels)
+    fs = _file_system(clients, merged, environ) if merged["efs"].value else None
+    settings = settle(merged, fs=fs, environment=travels)
+    refuse_contradictions(settings)
     for name in ("s3upload", "exchange"):
         _refuse_missing_bucket(clients, merged, name)
     return settings
+
+
+def _refuse_other_platform(queue: Mapping[str, Any], merged: Layer) -> None:
+    """Refuse a workflow queue on whose hosts the workflow job could never run."""
+    kind = queue.get("jobQueueType", "")
+    wanted = "ECS_FARGATE" if merged["efs"].value else "ECS"
+    if kind in ("", wanted):
+        return
+    problem = (
+        "is no queue for Fargate, where workflow jobs run"
+        if merged["efs"].value
+        else "is no queue for EC2, whose hosts mount the shared file system (there is no EFS by "
+        f"{merged['efs'].source})"
+    )
+    raise _queue_error(
+        merged["workflow_queue"].value,
+        merged,
+        f"{problem}: its type is {kind}",
+        f"Name a job queue of type {wanted}.",
+    )
 
 
 def _describe_queues(
@@ -95,7 +122,7 @@ def _queue_error(name: str, merged: Layer, problem: str, remedy: str) -> Configu
     return ConfigurationError(field, problem, value=name, source=source, remedy=remedy)
 
 
-def _file_system(clients: AwsClients, merged: Layer) -> str:
+def _file_system(clients: AwsClients, merged: Layer, environ: Mapping[str, str]) -> str:
     fsap = merged["fsap"]
     try:
         with aws_errors("DescribeAccessPoints", fsap.value):
@@ -108,7 +135,17 @@ def _file_system(clients: AwsClients, merged: Layer) -> str:
             source=fsap.source,
             remedy="Name an EFS access point of this account and region.",
         ) from exc
-    return str(answer["AccessPoints"][0]["FileSystemId"])
+    found = str(answer["AccessPoints"][0]["FileSystemId"])
+    named = environ.get(FS_VARIABLE, "").strip()
+    if named.startswith("fs-") and named != found:
+        raise ConfigurationError(
+            "fs",
+            f"is not {found}, the file system of the access point {fsap.value} ({fsap.source})",
+            value=named,
+            source=f"environment variable {FS_VARIABLE}",
+            remedy="Correct one of them, or leave out the variable.",
+        )
+    return found
 
 
 def _refuse_missing_bucket(clients: AwsClients, merged: Layer, name: str) -> None:

@@ -3,6 +3,7 @@
 Each takes text and raises ValueError with a clause such as "must be a number".
 """
 
+import json
 import re
 from collections.abc import Callable
 
@@ -56,3 +57,38 @@ def integer(minimum: int, maximum: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def pairs(
+    key: Callable[[str], str], value: Callable[[str], str]
+) -> Callable[[str], dict[str, str]]:
+    """Make a parser of a JSON object, or of ``KEY=VALUE`` separated by commas."""
+
+    def parse(text: str) -> dict[str, str]:
+        if text.lstrip().startswith("{"):
+            given = _json_object(text)
+        else:
+            split = [each.partition("=") for each in text.split(",") if each.strip()]
+            if not all(separator for _, separator, _ in split):
+                raise ValueError("must be KEY=VALUE, separated by commas, or a JSON object")
+            given = {name: each for name, _, each in split}
+        return {_named(key, name): _named(value, each, name) for name, each in given.items()}
+
+    return parse
+
+
+def _json_object(text: str) -> dict[str, str]:
+    try:
+        content = json.loads(text)
+    except ValueError as exc:
+        raise ValueError(f"must be a JSON object: {exc}") from exc
+    if not isinstance(content, dict):
+        raise ValueError("must be a JSON object")  # noqa: TRY004  (wrong text, not a wrong type)
+    return {key: str(value) for key, value in content.items()}
+
+
+def _named(parse: Callable[[str], str], text: str, name: str = "") -> str:
+    try:
+        return parse(text)
+    except ValueError as exc:
+        raise ValueError(f"is wrong at {name or text!r}, which {exc}") from exc

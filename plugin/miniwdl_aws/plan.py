@@ -1,14 +1,16 @@
 """The exact requests of a submission, made from settings without asking anybody anything."""
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from miniwdl_aws import names
 from miniwdl_aws.bundle import BUNDLE_VARIABLE, Bundle, encode_inline, encode_object
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.settings import SubmitSettings
+from miniwdl_aws.tags import JOB_TAGS_VARIABLE, fill_tags, merged_tags
 
 MAX_OVERRIDES_BYTES = 8192
 """Container overrides of a SubmitJob request (AWS Batch API, "ContainerOverrides")."""
@@ -16,7 +18,22 @@ MAX_OVERRIDES_BYTES = 8192
 PLATFORM_VERSION = "1.4.0"
 """The Fargate platform version that mounts EFS (AWS Batch user guide, "EFS volumes")."""
 
-VOLUME = "efs"
+VOLUMES = {True: "efs", False: "file_io_root"}
+"""Names of the volume with and without EFS."""
+
+NO_EFS_BACKEND = "aws_batch_job_no_efs"
+"""The container backend whose task jobs mount what their hosts have mounted."""
+
+BEGIN_AGAIN = (
+    {"onStatusReason": "Host EC2*", "action": "RETRY"},
+    {"onStatusReason": "Your Spot Task was interrupted*", "action": "RETRY"},
+    {"onReason": "CannotPullContainerError*", "action": "RETRY"},
+    {"onStatusReason": "Timeout waiting for*", "action": "RETRY"},
+    {"onReason": "*", "action": "EXIT"},
+)
+"""After which ends of an attempt the workflow job begins again: its host was taken away or never
+came up. At most five conditions, and a job that meets none is begun again (AWS Batch user guide,
+"Automated job retries"; the words of the reasons: `miniwdl_aws.failures`)."""
 
 RUN_KEY_VARIABLE = "MINIWDL_AWS_RUN_KEY"
 """In a job of ours: the run key, which the runner writes into the run directory's marker."""
@@ -32,7 +49,7 @@ class JobRequest:
         run_key: what the job is for; jobs of one key are never run twice at a time.
         generation: which deliberate repetition of the run key this is.
         bundle: the files that travel with it.
-        tags: cost tags and others, beside our own.
+        facts: what the placeholders of tags stand for: ``workflow``, ``sample``, ``owner``.
     """
 
     name: str
@@ -40,7 +57,7 @@ class JobRequest:
     run_key: str
     generation: str = "1"
     bundle: Bundle | None = None
-    tags: tuple[tuple[str, str], ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +144,7 @@ def job_definition(settings: SubmitSettings) -> dict[str, Any]:
     """
     content: dict[str, Any] = {
         "type": "container",
-        "platformCapabilities": ["FARGATE"],
+        "platformCapabilities": ["FARGATE" if settings.efs else "EC2"],
         "containerProperties": _container_properties(settings),
         "retryStrategy": {"attempts": 1},
     }
@@ -138,47 +155,84 @@ def job_definition(settings: SubmitSettings) -> dict[str, Any]:
 def job_environment(settings: SubmitSettings, request: JobRequest) -> dict[str, str]:
     """Give the variables of the job, without its bundle."""
     environment = dict(settings.environment)
-    environment.update(
-        {
-            "MINIWDL__FILE_IO__ROOT": settings.mount,
-            "MINIWDL__AWS__TASK_QUEUE": settings.task_queue,
-            "MINIWDL__AWS__FS": settings.fs,
-            "MINIWDL__AWS__FSAP": settings.fsap,
-            RUN_KEY_VARIABLE: request.run_key,
-        }
-    )
+    environment.update(_file_system_environment(settings))
+    environment["MINIWDL__FILE_IO__ROOT"] = settings.mount
+    environment["MINIWDL__AWS__TASK_QUEUE"] = settings.task_queue
+    environment[RUN_KEY_VARIABLE] = request.run_key
     if settings.task_queue_fallback:
         environment["MINIWDL__AWS__TASK_QUEUE_FALLBACK"] = settings.task_queue_fallback
+    if settings.tags:
+        given = environment.get(JOB_TAGS_VARIABLE, "{}")
+        environment[JOB_TAGS_VARIABLE] = merged_tags(given, _cost_tags(settings, request))
     return environment
 
 
+def _file_system_environment(settings: SubmitSettings) -> dict[str, str]:
+    if settings.efs:
+        return {"MINIWDL__AWS__FS": settings.fs or "", "MINIWDL__AWS__FSAP": settings.fsap or ""}
+    return {"MINIWDL__SCHEDULER__CONTAINER_BACKEND": NO_EFS_BACKEND}
+
+
 def _container_properties(settings: SubmitSettings) -> dict[str, Any]:
-    return {
+    properties: dict[str, Any] = {
         "image": settings.image,
         # Overridden by every submission; Batch wants a definition to have one.
         "command": ["miniwdl-run-s3upload", "--help"],
-        "jobRoleArn": settings.workflow_role,
-        "executionRoleArn": settings.workflow_role,
         "resourceRequirements": [
             {"type": "VCPU", "value": f"{settings.cpu:g}"},
             {"type": "MEMORY", "value": str(round(settings.memory_gib * 1024))},
         ],
-        "volumes": [
-            {
-                "name": VOLUME,
-                "efsVolumeConfiguration": {
-                    "fileSystemId": settings.fs,
-                    "transitEncryption": "ENABLED",
-                    "authorizationConfig": {"accessPointId": settings.fsap},
-                },
-            }
-        ],
-        "mountPoints": [{"containerPath": settings.mount, "sourceVolume": VOLUME}],
-        "networkConfiguration": {
-            "assignPublicIp": "ENABLED" if settings.public_ip else "DISABLED"
+        "volumes": [_volume(settings)],
+        "mountPoints": [{"containerPath": settings.mount, "sourceVolume": VOLUMES[settings.efs]}],
+    }
+    if settings.workflow_role:
+        properties["jobRoleArn"] = settings.workflow_role
+        properties["executionRoleArn"] = settings.workflow_role
+    if settings.secrets:
+        properties["secrets"] = [
+            {"name": name, "valueFrom": arn} for name, arn in sorted(settings.secrets.items())
+        ]
+    return {**properties, **(_fargate(settings) if settings.efs else {})}
+
+
+def _volume(settings: SubmitSettings) -> dict[str, Any]:
+    if not settings.efs:
+        return {"name": VOLUMES[False], "host": {"sourcePath": settings.mount}}
+    return {
+        "name": VOLUMES[True],
+        "efsVolumeConfiguration": {
+            "fileSystemId": settings.fs,
+            "transitEncryption": "ENABLED",
+            "authorizationConfig": {"accessPointId": settings.fsap},
         },
+    }
+
+
+def _fargate(settings: SubmitSettings) -> dict[str, Any]:
+    return {
+        "networkConfiguration": {"assignPublicIp": "ENABLED" if settings.public_ip else "DISABLED"},
         "fargatePlatformConfiguration": {"platformVersion": PLATFORM_VERSION},
-    }  # fmt: skip
+    }
+
+
+def _cost_tags(settings: SubmitSettings, request: JobRequest) -> dict[str, str]:
+    return fill_tags(settings.tags, {"run": request.name, **request.facts})
+
+
+def as_document(plan: Plan) -> dict[str, Any]:
+    """Give the requests of a plan as one JSON value, by operation and in the order of sending.
+
+    Instead of its content, an object for S3 has its size and SHA-256.
+    """
+    document: dict[str, Any] = {}
+    if plan.upload is not None:
+        document["PutObject"] = {
+            "Bucket": plan.upload.bucket,
+            "Key": plan.upload.key,
+            "ContentLength": len(plan.upload.content),
+            "SHA256": hashlib.sha256(plan.upload.content).hexdigest(),
+        }
+    return {**document, "RegisterJobDefinition": plan.job_definition, "SubmitJob": plan.job}
 
 
 def _submit_job(
@@ -190,7 +244,7 @@ def _submit_job(
     prefix = names.run_key_prefix(request.run_key)
     readable = names.job_name(request.name, limit=names.MAX_JOB_NAME - len(prefix))
     tags = {
-        **{key: names.tag_value(value) for key, value in request.tags},
+        **_cost_tags(settings, request),
         names.RUN_KEY_TAG: names.tag_value(request.run_key),
         names.GENERATION_TAG: names.tag_value(request.generation),
         # Not of the whole environment: the worker of a retry may have other variables.
@@ -198,6 +252,7 @@ def _submit_job(
             {"command": request.command, "bundle": environment.get(BUNDLE_VARIABLE)}
         ),
     }
+    retries = {"attempts": settings.workflow_attempts, "evaluateOnExit": list(BEGIN_AGAIN)}
     return {
         "jobName": prefix + readable,
         "jobQueue": settings.workflow_queue,
@@ -206,6 +261,7 @@ def _submit_job(
         "timeout": {"attemptDurationSeconds": settings.job_timeout_seconds},
         "tags": tags,
         "propagateTags": True,
+        **({"retryStrategy": retries} if settings.workflow_attempts > 1 else {}),
     }
 
 

@@ -5,15 +5,13 @@ line, the environment variables, the queue's tag and the default. Precedence, fi
 argument, environment, connection, tag of the workflow queue, default.
 """
 
-import difflib
-import re
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from miniwdl_aws.errors import ConfigurationError
-from miniwdl_aws.fargate import refuse_impossible_size
-from miniwdl_aws.parsing import boolean, integer, matching, number, one_of
+from miniwdl_aws.parsing import boolean, integer, matching, number, one_of, pairs
 
 DELETE_AFTER = ("always", "success", "failure")
 
@@ -22,6 +20,14 @@ MAX_JOB_SECONDS = 14 * 86400
 
 MIN_JOB_SECONDS = 60
 """The shortest time-out of an attempt (AWS Batch user guide, "Job timeouts")."""
+
+MAX_ATTEMPTS = 10
+"""Attempts of a job (Batch API, "RetryStrategy")."""
+
+EFS_MOUNT = "/mnt/efs"
+
+OTHER_MOUNT = "/mnt/net"
+"""Where another shared file system is mounted, unless told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +41,7 @@ class Setting:
         tag: the tag of the workflow queue that gives a default.
         default: the value if nothing else is given.
         parse: makes the value from a string; raises ValueError with the rule that it breaks.
-        travels: whether its variables pass into the workflow job like any ``MINIWDL__*``.
+        many: whether it is a mapping, whose keys from all places are laid over each other.
     """
 
     name: str
@@ -44,11 +50,27 @@ class Setting:
     tag: str = ""
     default: Any = None
     parse: Callable[[str], Any] = str.strip
-    travels: bool = False
+    many: bool = False
 
 
 _S3_URI = matching(r"s3://[a-z0-9][a-z0-9.-]+(/.*)?", "must be s3://BUCKET/PREFIX")
 _PATH = matching(r"/.*[^/].*", "must be an absolute path other than /")
+_VARIABLE = matching(r"[A-Za-z_][A-Za-z0-9_]*", "must be the name of a variable")
+_SECRET_ARN = matching(
+    r"arn:aws[\w-]*:(secretsmanager:[\w-]+:\d{12}:secret:|ssm:[\w-]+:\d{12}:parameter/).+",
+    "must be the ARN of a secret of AWS Secrets Manager or of an SSM parameter",
+)
+_TAG_KEY = matching(
+    r"(?!(?i:aws|miniwdl-aws):)[\w\s+\-=.:/@]{1,128}",
+    "must be a tag's key: 1 to 128 letters, digits, spaces and + - = . _ : / @, not beginning "
+    "with aws: or miniwdl-aws:",
+)
+
+
+def _has_efs(text: str) -> bool:
+    """Read ``MINIWDL__AWS__FS``: the file system's id, or a word for no."""
+    return text.strip().startswith("fs-") or boolean(text)
+
 
 SETTINGS = (
     Setting(name="workflow_queue", flag="--workflow-queue",
@@ -59,8 +81,9 @@ SETTINGS = (
             variables=("MINIWDL__AWS__TASK_QUEUE_FALLBACK",), tag="DefaultTaskQueueFallback"),
     Setting(name="fsap", flag="--fsap", variables=("MINIWDL__AWS__FSAP",), tag="DefaultFsap",
             parse=matching(r"fsap-[0-9a-f]+", "must be an EFS access point, fsap-…")),
-    Setting(name="mount", flag="--mount", variables=("MINIWDL__FILE_IO__ROOT",),
-            default="/mnt/efs", parse=_PATH),
+    Setting(name="efs", flag="--no-efs", variables=("MINIWDL__AWS__FS",), default=True,
+            parse=_has_efs),
+    Setting(name="mount", flag="--mount", variables=("MINIWDL__FILE_IO__ROOT",), parse=_PATH),
     Setting(name="dir", flag="--dir", parse=_PATH),
     Setting(name="workflow_role", flag="--workflow-role",
             variables=("MINIWDL__AWS__WORKFLOW_ROLE",), tag="WorkflowEngineRoleArn",
@@ -78,20 +101,20 @@ SETTINGS = (
             parse=one_of(DELETE_AFTER)),
     Setting(name="exchange", flag="--exchange", variables=("MINIWDL__AWS__EXCHANGE",),
             parse=_S3_URI),
-    Setting(name="job_timeout_seconds", flag="--workflow-timeout", default=MAX_JOB_SECONDS,
+    Setting(name="job_timeout_seconds", flag="--workflow-timeout",
+            variables=("MINIWDL__AWS__WORKFLOW_TIMEOUT",), default=MAX_JOB_SECONDS,
             parse=integer(MIN_JOB_SECONDS, MAX_JOB_SECONDS)),
+    Setting(name="workflow_attempts", flag="--workflow-attempts",
+            variables=("MINIWDL__AWS__WORKFLOW_ATTEMPTS",), default=1,
+            parse=integer(1, MAX_ATTEMPTS)),
+    Setting(name="secrets", flag="--secret", variables=("MINIWDL__AWS__SECRETS",), default={},
+            parse=pairs(_VARIABLE, _SECRET_ARN), many=True),
+    Setting(name="tags", flag="--tag", variables=("MINIWDL__AWS__TAGS",), default={},
+            parse=pairs(_TAG_KEY, str.strip), many=True),
 )  # fmt: skip
 """All settings of a submission, in the order of the reference pages."""
 
-BACKEND_KEYS = (
-    "region", "describe_period", "submit_period", "submit_period_b", "submit_period_c",
-    "boto3_retries", "retry_wait", "job_timeout", "job_tags", "container_sync", "gpu_value",
-    "container_properties", "memory_delta",
-)  # fmt: skip
-"""Keys of the backend's section ``[aws]`` that are no settings of a submission."""
-
-
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+_MANY = frozenset(setting.name for setting in SETTINGS if setting.many)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +125,14 @@ class SubmitSettings:
         workflow_queue: the job queue of the workflow job (Fargate).
         task_queue: the job queue of the task jobs.
         task_queue_fallback: the queue for tasks whose spot interruptions are used up.
-        fsap: the EFS access point that all jobs mount.
-        fs: the EFS file system of that access point.
+        efs: whether the shared file system is EFS; else the hosts of the compute environments
+            mount another one, and the workflow job runs on EC2.
+        fsap: the EFS access point that all jobs mount; None without EFS.
+        fs: the EFS file system of that access point; None without EFS.
         mount: where they mount it, without a trailing slash.
         dir: the folder of run directories, below ``mount``.
-        workflow_role: the ARN of the workflow job's execution role and job role.
+        workflow_role: the ARN of the workflow job's execution role and job role; without EFS it
+            may be None: the role of the host.
         image: the workflow image.
         cpu: vCPUs of the workflow job.
         memory_gib: its memory in GiB; with ``cpu`` a pair that Fargate has.
@@ -115,7 +141,11 @@ class SubmitSettings:
         s3upload: where the run is published; its name is appended unless this ends in a slash.
         delete_after: after which outcome the run directory is deleted, once published.
         exchange: where bundles are put that are too large to travel inline.
-        job_timeout_seconds: the time-out of the workflow job.
+        job_timeout_seconds: the time-out of each attempt of the workflow job.
+        workflow_attempts: how often the workflow job is begun when its host fails.
+        secrets: variables of the workflow job by the ARNs of their values.
+        tags: cost tags of the workflow job and its task jobs; values may hold ``{run}``,
+            ``{workflow}``, ``{sample}`` and ``{owner}``.
         environment: variables that pass into the workflow job.
         sources: where each value came from, by field, for messages.
     """
@@ -123,11 +153,12 @@ class SubmitSettings:
     workflow_queue: str
     task_queue: str
     task_queue_fallback: str | None = None
-    fsap: str
-    fs: str
-    mount: str = "/mnt/efs"
-    dir: str = "/mnt/efs/miniwdl_run"
-    workflow_role: str
+    efs: bool = True
+    fsap: str | None = None
+    fs: str | None = None
+    mount: str = EFS_MOUNT
+    dir: str = f"{EFS_MOUNT}/miniwdl_run"
+    workflow_role: str | None = None
     image: str
     cpu: float = 1.0
     memory_gib: float = 4.0
@@ -137,6 +168,9 @@ class SubmitSettings:
     delete_after: str | None = None
     exchange: str | None = None
     job_timeout_seconds: int = MAX_JOB_SECONDS
+    workflow_attempts: int = 1
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -218,73 +252,48 @@ def default_layer() -> Layer:
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
-    """Lay settings over each other; the first place that knows a setting decides."""
+    """Lay settings over each other; the first place that knows a setting decides.
+
+    Of a setting with many keys, the first place that knows a key decides about that key.
+    """
     merged: dict[str, Sourced] = {}
     for layer in layers:
         for name, sourced in layer.items():
-            merged.setdefault(name, sourced)
+            known = merged.setdefault(name, sourced)
+            if name in _MANY and known is not sourced:
+                merged[name] = Sourced({**sourced.value, **known.value}, known.source)
     return merged
 
 
-def travelling_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Choose the ``MINIWDL__*`` variables that pass into the workflow job as they are.
-
-    Those that are settings of the submission do not: the job gets the merged value. Those whose
-    names speak of a secret do not either: DescribeJobs shows a job's variables to many people.
-    """
-    settled = {name for setting in SETTINGS for name in setting.variables}
-    settled.add("MINIWDL__AWS__FS")
-    return {
-        name: value
-        for name, value in sorted(environ.items())
-        if name.startswith("MINIWDL__") and name not in settled and not _SECRET.search(name)
-    }
+def needed(merged: Layer) -> tuple[str, ...]:
+    """Name the settings that must be there: EFS asks for an access point, Fargate for a role."""
+    always = ("workflow_queue", "task_queue", "image")
+    return (*always, "fsap", "workflow_role") if merged["efs"].value else always
 
 
-def doubtful_variables(environ: Mapping[str, str]) -> list[str]:
-    """Say which ``MINIWDL__*`` variables nothing reads, or do not pass into the job, and why."""
-    known = {name for setting in SETTINGS for name in setting.variables}
-    known.add("MINIWDL__AWS__FS")
-    known |= {f"MINIWDL__AWS__{key.upper()}" for key in BACKEND_KEYS}
-    sentences = []
-    for name in sorted(environ):
-        if name.startswith("MINIWDL__AWS__") and name not in known:
-            close = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            sentences.append(f"environment variable {name} is not read by anything{hint}")
-        if name.startswith("MINIWDL__") and _SECRET.search(name):
-            sentences.append(
-                f"environment variable {name} is not passed into the job: its name speaks of a "
-                "secret, and a job's variables are readable for everyone who may describe it"
-            )
-    return sentences
-
-
-def settle(merged: Layer, *, fs: str, environment: Mapping[str, str]) -> SubmitSettings:
-    """Make the settings of a submission, and refuse those that contradict each other.
+def settle(merged: Layer, *, fs: str | None, environment: Mapping[str, str]) -> SubmitSettings:
+    """Make the settings of a submission.
 
     Args:
         merged: all settings from all places.
-        fs: the file system of the access point.
+        fs: the file system of the access point; None without EFS.
         environment: what passes into the workflow job.
 
     Raises:
-        ConfigurationError: a required setting is missing, or two do not go together.
+        ConfigurationError: a required setting is missing.
     """
-    for name in ("workflow_queue", "task_queue", "fsap", "workflow_role", "image"):
+    for name in needed(merged):
         require(merged, name)
     values = {name: sourced.value for name, sourced in merged.items()}
-    values["mount"] = values["mount"].rstrip("/")
+    values["mount"] = values.get("mount", EFS_MOUNT if values["efs"] else OTHER_MOUNT).rstrip("/")
     values.setdefault("dir", f"{values['mount']}/miniwdl_run")
     known = {each.name for each in fields(SubmitSettings)}
-    settings = SubmitSettings(
+    return SubmitSettings(
         **{name: value for name, value in values.items() if name in known},
         fs=fs,
         environment=dict(environment),
         sources={name: sourced.source for name, sourced in merged.items()},
     )
-    _refuse_contradictions(settings)
-    return settings
 
 
 def require(merged: Layer, name: str) -> Any:
@@ -319,34 +328,26 @@ def _parsed(setting: Setting, value: Any, source: str) -> Any:
         raise ConfigurationError(
             setting.name, "must be text", value=value, source=source, remedy="Give a string."
         )
-    if isinstance(value, bool) and setting.parse is boolean:
+    if isinstance(value, bool) and setting.parse in (boolean, _has_efs):
         return value
     try:
-        return setting.parse(str(value))
+        return setting.parse(_many_as_text(value) if setting.many else str(value))
     except ValueError as exc:
         raise ConfigurationError(
             setting.name, str(exc), value=value, source=source, remedy="Correct it there."
         ) from exc
 
 
-def _refuse_contradictions(settings: SubmitSettings) -> None:
-    if not is_below(settings.dir, settings.mount):
-        raise ConfigurationError(
-            "dir",
-            f"is not below the mount point {settings.mount}",
-            value=settings.dir,
-            source=settings.sources.get("dir", "default"),
-            remedy=f"Run directories lie on the shared file system: use {settings.mount}/… .",
-        )
-    if settings.delete_after and not settings.s3upload:
-        raise ConfigurationError(
-            "delete_after",
-            "is set, but s3upload is not",
-            value=settings.delete_after,
-            source=settings.sources.get("delete_after", ""),
-            remedy="A run directory is deleted only once it is published: set s3upload too.",
-        )
-    refuse_impossible_size(settings.cpu, settings.memory_gib)
+def _many_as_text(value: Any) -> str:
+    """Write a mapping, or a flag's repeated ``KEY=VALUE``, as JSON; leave text as it is."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return json.dumps({str(key): str(each) for key, each in value.items()})
+    split = [str(each).partition("=") for each in value]
+    if not all(separator for _, separator, _ in split):
+        raise ValueError("must be KEY=VALUE")
+    return json.dumps({key: each for key, _, each in split})
 
 
 def is_below(path: str, folder: str) -> bool:

@@ -34,11 +34,13 @@ class PackedRun:
         name: the WDL file's name without its ending, for the job's name.
         arguments: those of ``miniwdl run`` inside the job.
         bundle: the files that they refer to, if any travel.
+        sample: what the inputs call the sample, if they do.
     """
 
     name: str
     arguments: tuple[str, ...]
     bundle: Bundle | None
+    sample: str = ""
 
 
 def pack(arguments: Sequence[str], *, mount: str, read_object: Callable[[str], bytes]) -> PackedRun:

@@ -8,7 +8,7 @@ from miniwdl_aws.discover import discover
 from miniwdl_aws.plan import JobRequest, Plan, plan, workflow_command
 from miniwdl_aws.s3 import parse_uri, read_object
 from miniwdl_aws.settings import Layer
-from miniwdl_aws.source import pack
+from miniwdl_aws.source import PackedRun, pack
 
 
 def prepare(
@@ -20,7 +20,7 @@ def prepare(
     run_key: str,
     generation: str = "1",
     name: str | None = None,
-    tags: Mapping[str, str] | None = None,
+    owner: str = "",
 ) -> Plan:
     """Check everything that can be checked before a job is submitted, and plan it.
 
@@ -32,7 +32,7 @@ def prepare(
         run_key: what the run is for; runs of one key are never run twice at a time.
         generation: which deliberate repetition of the run key this is.
         name: the job's name for people; the WDL file's if not given.
-        tags: cost tags and others for the workflow job.
+        owner: whose run it is, for cost tags.
 
     Raises:
         ConfigurationError: a setting is missing, wrong, or names what does not exist.
@@ -49,9 +49,14 @@ def prepare(
         run_key=run_key,
         generation=generation,
         bundle=packed.bundle,
-        tags=tuple(sorted((tags or {}).items())),
+        facts=_facts(packed, owner),
     )
     return plan(settings, request)
+
+
+def _facts(packed: PackedRun, owner: str) -> dict[str, str]:
+    facts = {"workflow": packed.name, "sample": packed.sample, "owner": owner}
+    return {name: fact for name, fact in facts.items() if fact}
 
 
 def _read_object(clients: AwsClients, uri: str) -> bytes:

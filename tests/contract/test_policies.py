@@ -58,6 +58,8 @@ WITHOUT_A_CALL = {
         "elasticfilesystem:ClientWrite",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "secretsmanager:GetSecretValue",
+        "ssm:GetParameters",
     },
 }
 """What AWS itself does in the name of the role, or asks of whoever names a role."""

@@ -33,8 +33,8 @@ def test_the_tags_of_the_workflow_queue_give_what_is_not_set(clients: AwsClients
     settings = found(clients, {})
     assert settings.task_queue.endswith(":job-queue/miniwdl-task")
     assert (settings.task_queue_fallback or "").endswith(":job-queue/miniwdl-task-fallback")
-    assert settings.fsap.startswith("fsap-")
-    assert settings.fs.startswith("fs-")
+    assert (settings.fsap or "").startswith("fsap-")
+    assert (settings.fs or "").startswith("fs-")
     assert settings.sources["fsap"] == "tag DefaultFsap of job queue miniwdl-workflow"
 
 
@@ -51,6 +51,28 @@ def test_an_unknown_queue_is_refused_with_the_nearest_name(clients: AwsClients, 
     error = refused(clients, **{field: "miniwdl-taks"})
     assert (error.field, error.value, error.source) == (field, "miniwdl-taks", f"argument {field}")
     assert "Did you mean miniwdl-task?" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [({"workflow_queue": "miniwdl-task"}, "ECS_FARGATE"), ({"efs": False}, "ECS.")],
+)
+def test_a_workflow_queue_of_the_other_platform_is_refused(
+    clients: AwsClients, arguments: dict[str, Any], wanted: str
+) -> None:
+    """The job would stay RUNNABLE for ever."""
+    error = refused(clients, **arguments)
+    assert error.field == "workflow_queue"
+    assert f"of type {wanted}" in str(error)
+
+
+def test_a_file_system_that_is_not_that_of_the_access_point_is_refused(
+    clients: AwsClients,
+) -> None:
+    """MINIWDL__AWS__FS is known from the workflow job, where both are set."""
+    with pytest.raises(ConfigurationError, match="is not fs-") as caught:
+        found(clients, {}, {"MINIWDL__AWS__FS": "fs-00000000"})
+    assert caught.value.field == "fs"
 
 
 def test_an_access_point_that_does_not_exist_is_refused(clients: AwsClients) -> None:

@@ -11,14 +11,20 @@ from botocore.validate import ParamValidator
 
 from miniwdl_aws.bundle import BUNDLE_VARIABLE, Bundle, decode_inline, decode_object
 from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.local import limits
 from miniwdl_aws.plan import (
+    BEGIN_AGAIN,
     MAX_OVERRIDES_BYTES,
     JobRequest,
+    Plan,
     job_definition,
     plan,
     workflow_command,
 )
 from miniwdl_aws.settings import SubmitSettings
+from miniwdl_aws.tags import JOB_TAGS_VARIABLE
+
+LICENCE_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -34,6 +40,7 @@ def settings(**changes: Any) -> SubmitSettings:
             "workflow_role": "arn:aws:iam::123456789012:role/workflow",
             "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/miniwdl-aws:1",
             "s3upload": "s3://results/runs",
+            "tags": {"cost-centre": "virology", "sample": "{sample}"},
             "environment": {"MINIWDL__SCHEDULER__TASK_CONCURRENCY": "50"},
             **changes,
         }
@@ -49,7 +56,7 @@ def request(bundle: Bundle | None = None, **changes: Any) -> JobRequest:
             "run_key": "dag/run 2026-01-01/task/-1",
             "generation": "2",
             "bundle": bundle,
-            "tags": (("cost-centre", "virology"),),
+            "facts": {"sample": "S 1", "owner": "ada"},
             **changes,
         }
     )
@@ -72,11 +79,32 @@ def test_the_requests_are_the_golden_ones() -> None:
 
     Run with UPDATE_GOLDEN=1 to write the files anew, and read the difference.
     """
-    made = plan(settings(), request())
+    compare("workflow-job", plan(settings(), request()))
+
+
+def test_the_requests_without_efs_are_the_golden_ones() -> None:
+    """The job runs on EC2, mounts what its host has mounted, and needs no role of its own."""
+    made = plan(
+        settings(
+            efs=False,
+            fsap=None,
+            fs=None,
+            workflow_role=None,
+            mount="/mnt/net",
+            dir="/mnt/net/miniwdl_run",
+            cpu=3.0,
+            memory_gib=5.0,
+        ),
+        request(),
+    )
+    compare("workflow-job-no-efs", made)
+
+
+def compare(name: str, made: Plan) -> None:
     requests = {"RegisterJobDefinition": made.job_definition, "SubmitJob": made.job}
     for operation, content in requests.items():
         validate(operation, content)
-        path = GOLDEN / f"workflow-job.{operation}.json"
+        path = GOLDEN / f"{name}.{operation}.json"
         text = json.dumps(content, indent=2, sort_keys=True) + "\n"
         if os.environ.get("UPDATE_GOLDEN"):
             path.write_text(text)
@@ -139,9 +167,56 @@ def test_a_definition_is_named_by_its_content() -> None:
             {"public_ip": False},
             {"mount": "/mnt/other", "dir": "/mnt/other/x"},
             {"fsap": "fsap-1"},
+            {"secrets": {"TOKEN": LICENCE_ARN}},
         )
     }
-    assert len(names) == 6
+    assert len(names) == 7
+
+
+def test_a_secret_is_named_by_its_arn_and_nowhere_else() -> None:
+    """The established program puts every value in plain text where DescribeJobs shows it."""
+    made = plan(settings(secrets={"TOKEN": LICENCE_ARN}), request())
+    validate("RegisterJobDefinition", made.job_definition)
+    properties = made.job_definition["containerProperties"]
+    assert properties["secrets"] == [{"name": "TOKEN", "valueFrom": LICENCE_ARN}]
+    assert "TOKEN" not in environment(made)
+
+
+def test_the_workflow_job_begins_again_only_when_its_host_failed() -> None:
+    """A workflow that failed by itself is not run twice."""
+    assert "retryStrategy" not in plan(settings(), request()).job
+    made = plan(settings(workflow_attempts=3), request())
+    validate("SubmitJob", made.job)
+    strategy = made.job["retryStrategy"]
+    assert strategy == {"attempts": 3, "evaluateOnExit": list(BEGIN_AGAIN)}
+    assert len(BEGIN_AGAIN) <= 5
+    assert BEGIN_AGAIN[-1] == {"onReason": "*", "action": "EXIT"}
+    # The local AWS checks what AWS documents of each condition.
+    limits.retry_strategy(strategy)
+
+
+def test_cost_tags_are_on_the_workflow_job_and_on_its_task_jobs() -> None:
+    """Placeholders are filled; what somebody configured for task jobs stays."""
+    configured = {JOB_TAGS_VARIABLE: '{"team": "blue", "sample": "all"}'}
+    made = plan(settings(environment=configured), request())
+    assert made.job["tags"]["cost-centre"] == "virology"
+    assert made.job["tags"]["sample"] == "S 1"
+    assert json.loads(environment(made)[JOB_TAGS_VARIABLE]) == {
+        "cost-centre": "virology",
+        "sample": "all",
+        "team": "blue",
+    }
+
+
+def test_a_placeholder_that_stands_for_nothing_is_refused() -> None:
+    """A cost report with {smaple} in it helps nobody."""
+    with pytest.raises(ConfigurationError, match=r"holds \{smaple\}.*\{owner\}"):
+        plan(settings(tags={"sample": "{smaple}"}), request())
+
+
+def test_the_workflow_job_has_a_time_out() -> None:
+    """The established program's job has none, and hangs for ever when miniwdl does."""
+    assert plan(settings(), request()).job["timeout"] == {"attemptDurationSeconds": 1_209_600}
 
 
 def test_the_same_run_gives_the_same_bytes() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from miniwdl_aws import settings as module
+from miniwdl_aws import settings as module, tags as tags_module, variables as variables_module
+from miniwdl_aws.contradictions import refuse_contradictions
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.settings import (
     SETTINGS,
@@ -16,13 +17,14 @@ from miniwdl_aws.settings import (
     arguments_layer,
     connection_layer,
     default_layer,
-    doubtful_variables,
     environment_layer,
     merge,
     settle,
     tags_layer,
-    travelling_environment,
 )
+from miniwdl_aws.variables import doubtful_variables, travelling_environment
+
+LICENCE_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"
 
 ENOUGH = {
     "workflow_queue": "wq",
@@ -35,12 +37,15 @@ ENOUGH = {
 
 def settled(arguments: Mapping[str, Any], *layers: Layer) -> SubmitSettings:
     given = merge([arguments_layer({**ENOUGH, **arguments}), *layers, default_layer()])
-    return settle(given, fs="fs-1", environment={})
+    settings = settle(given, fs="fs-1", environment={})
+    refuse_contradictions(settings)
+    return settings
 
 
 def test_the_examples_hold() -> None:
     """The docstrings' examples are what the functions give."""
-    assert doctest.testmod(module).failed == 0
+    for each in (module, tags_module, variables_module):
+        assert doctest.testmod(each).failed == 0
 
 
 def test_every_setting_is_a_field_of_the_settings() -> None:
@@ -128,6 +133,12 @@ def test_contradicting_spellings_are_named() -> None:
         ("mount", "/"),
         ("public_ip", "perhaps"),
         ("task_queue", 7),
+        ("efs", "perhaps"),
+        ("workflow_attempts", "11"),
+        ("secrets", {"TOKEN": "the secret itself"}),
+        ("secrets", {"A TOKEN": "arn:aws:ssm:us-east-1:123456789012:parameter/x"}),
+        ("tags", {"aws:owner": "ada"}),
+        ("tags", "sample"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_source(name: str, value: object) -> None:
@@ -163,6 +174,66 @@ def test_a_misspelled_variable_is_pointed_out() -> None:
             "MINIWDL__AWS__TASK_QUEUE?"
         )
     ]
+
+
+def test_settings_with_many_keys_are_laid_over_each_other() -> None:
+    """A team's tags stand in the connection, a run's in its arguments; the nearer place wins."""
+    tags = settled(
+        {"tags": ["sample=S1", "owner=ada"]},
+        environment_layer({"MINIWDL__AWS__TAGS": "owner=lab, lab=virology"}),
+        connection_layer({"tags": '{"project": "p = 1"}'}, "c"),
+    ).tags
+    assert tags == {"sample": "S1", "owner": "ada", "lab": "virology", "project": "p = 1"}
+
+
+def test_another_file_system_needs_neither_access_point_nor_role() -> None:
+    """Its hosts mount it, at /mnt/net unless told otherwise; the job takes the host's role."""
+    given = {**dict.fromkeys(ENOUGH), "workflow_queue": "wq", "task_queue": "tq", "image": "i"}
+    for layer in (
+        arguments_layer({"efs": False}),
+        environment_layer({"MINIWDL__AWS__FS": "0"}),
+        connection_layer({"efs": "false"}, "c"),
+    ):
+        settings = settled(given, layer)
+        assert (settings.efs, settings.mount, settings.dir) == (
+            False, "/mnt/net", "/mnt/net/miniwdl_run"
+        )  # fmt: skip
+        assert settled({**given, "cpu": 3, "memory_gib": 5}, layer).memory_gib == 5
+
+
+@pytest.mark.parametrize("changes", [{"fsap": "fsap-1"}, {"cpu": 0.5}])
+def test_what_needs_efs_is_refused_without_it(changes: dict[str, Any]) -> None:
+    """An access point, or a fraction of a CPU that only Fargate gives."""
+    with pytest.raises(ConfigurationError) as caught:
+        settled({"efs": False, "fsap": None, **changes})
+    assert caught.value.field in changes
+
+
+def test_a_variable_and_a_secret_of_one_name_are_refused() -> None:
+    """Otherwise the plain value would decide, or not, without a word."""
+    given = merge([
+        arguments_layer({**ENOUGH, "secrets": {"MINIWDL__X__Y": LICENCE_ARN}}), default_layer()
+    ])  # fmt: skip
+    settings = settle(given, fs="fs-1", environment={"MINIWDL__X__Y": "z"})
+    with pytest.raises(ConfigurationError, match="MINIWDL__X__Y"):
+        refuse_contradictions(settings)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://ada:pw@host/x",
+        '{"MY_TOKEN": "abc"}',
+        "AKIAIOSFODNN7EXAMPLE",
+    ],
+)
+def test_a_value_that_speaks_of_a_secret_does_not_travel(value: str) -> None:
+    """A password in a URL is a secret whatever its variable is called."""
+    environ = {"MINIWDL__TASK_RUNTIME__ENV": value}
+    assert travelling_environment(environ) == {}
+    (sentence,) = doubtful_variables(environ)
+    assert "--secret MINIWDL__TASK_RUNTIME__ENV=ARN" in sentence
+    assert value not in sentence
 
 
 def test_a_variable_that_speaks_of_a_secret_does_not_travel() -> None:

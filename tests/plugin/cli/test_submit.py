@@ -1,5 +1,6 @@
 """Tests of the program ``miniwdl-aws-submit``, run as a person runs it."""
 
+import json
 import os
 import re
 import signal
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from miniwdl_aws.clients import AwsClients
-from miniwdl_aws.jobs import describe_all
+from miniwdl_aws.errors import AwsNotFoundError
+from miniwdl_aws.jobs import describe_all, find_jobs
+from miniwdl_aws.s3 import stat_object
 
 if TYPE_CHECKING:
     from miniwdl_aws.local import LocalAws
@@ -90,6 +93,26 @@ def test_a_run_key_is_submitted_once(environ: dict[str, str], tmp_path: Path) ->
     first, second = run(environ, *arguments), run(environ, *arguments)
     assert first.stdout == second.stdout
     assert "nothing was submitted" in second.stderr
+
+
+def test_a_dry_run_prints_the_requests_and_sends_none(
+    environ: dict[str, str], local_aws: "LocalAws", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is printed is JSON, and AWS has no job and no object of it."""
+    for name, value in local_aws.environment.items():
+        monkeypatch.setenv(name, value)
+    exchange = f"s3://{local_aws.bucket}/dry"
+    done = run(environ, HELLO, "name=Ada", "--dry-run", "--exchange", exchange, "--tag", "lab=vir")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert list(document) == ["PutObject", "RegisterJobDefinition", "SubmitJob"]
+    put, job = document["PutObject"], document["SubmitJob"]
+    assert put["Key"] == f"dry/{put['SHA256']}.zip"
+    assert job["tags"]["lab"] == "vir"
+    clients = AwsClients()
+    with pytest.raises(AwsNotFoundError):
+        stat_object(clients, put["Bucket"], put["Key"])
+    assert find_jobs(clients, job["jobQueue"], job["jobName"]) == []
 
 
 @pytest.mark.parametrize(
