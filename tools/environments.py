@@ -47,6 +47,9 @@ class Environment:
 
 REFERENCE = Environment(name="reference", pins=FOREIGN / "reference.txt")
 AWS_CLI = Environment(name="aws-cli", pins=FOREIGN / "aws-cli.txt")
+AWS_CLI_V2 = Environment(name="aws-cli-v2", pins=FOREIGN / "aws-cli-v2.txt")
+"""Not the program itself, but the package in which AWS publishes it for its CDK."""
+
 AMAZON_PROVIDER = Environment(name="amazon-provider", pins=FOREIGN / "amazon-provider.txt")
 
 

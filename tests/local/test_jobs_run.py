@@ -392,3 +392,12 @@ def test_without_namespaces_the_mount_path_is_the_directory(
         bench.submit("no-such-program", container={"mountPoints": points}), "FAILED"
     )
     assert missing["container"]["exitCode"] == 127
+
+
+def test_programs_of_an_image_come_first(start_bench: Callable[..., Any], tmp_path: Path) -> None:
+    """Directories that stand for an image's are searched before this machine's."""
+    program = tmp_path / "date"
+    program.write_text("#!/bin/sh\necho from the image\n")
+    program.chmod(0o755)
+    bench = start_bench(program_dirs=(tmp_path,))
+    assert bench.lines(bench.wait_for(bench.submit("date"), "SUCCEEDED")) == ["from the image"]

@@ -45,6 +45,14 @@ def _parser() -> argparse.ArgumentParser:
         help="allow a --host that other machines reach: they can then run commands here",
     )
     parser.add_argument(
+        "--programs",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="where jobs find programs first, may be repeated (those of the Python environment)",
+    )
+    parser.add_argument(
         "--isolation",
         choices=("auto", "namespace", "none"),
         default=default.isolation,
@@ -101,6 +109,7 @@ def _settings(arguments: argparse.Namespace) -> LocalAwsSettings:
         allow_remote=arguments.allow_remote,
         region=arguments.region,
         mount_path=arguments.mount_path,
+        program_dirs=tuple(arguments.programs),
         isolation=arguments.isolation,
         latency_ms=arguments.latency_ms,
         rate=arguments.rate,

@@ -34,7 +34,7 @@ from miniwdl_aws.local.settings import (
     LocalAwsSettings,
 )
 from miniwdl_aws.local.store import JobStore
-from miniwdl_aws.local.tasks import TaskBuilder
+from miniwdl_aws.local.tasks import TaskBuilder, search_path
 
 ACCESS_POINT_PATH = "/miniwdl"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALAWS00000000", "AWS_SECRET_ACCESS_KEY": "local"}
@@ -157,7 +157,9 @@ class LocalAws:
             store=self._store,
             queues=queues,
             runner=self._executor,
-            builder=TaskBuilder(file_systems, self._job_environment()),
+            builder=TaskBuilder(
+                file_systems, self._job_environment(), search_path(self.settings.program_dirs)
+            ),
             arns=arns,
             start_delay_seconds=self.settings.start_delay_seconds,
         )

@@ -36,6 +36,8 @@ class LocalAwsSettings:
         region: the region that the resources are in.
         mount_path: where jobs are expected to mount the file system; it matters only where
             namespaces are not to be had, since then the directory itself must lie there.
+        program_dirs: directories whose programs jobs find before those of this machine, as those
+            of an image; empty for those of the Python environment.
         isolation: ``namespace`` (each job sees its own mounts and processes; Linux), ``none`` (jobs
             are plain processes of this machine), or ``auto`` (the first where it can be had).
         latency_ms: how long each Batch call takes at least, in milliseconds.
@@ -54,6 +56,7 @@ class LocalAwsSettings:
     allow_remote: bool = False
     region: str = "us-west-2"
     mount_path: str = "/mnt/efs"
+    program_dirs: tuple[Path, ...] = ()
     isolation: Isolation = "auto"
     latency_ms: float = 0.0
     rate: float | None = None

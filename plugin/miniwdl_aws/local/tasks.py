@@ -5,8 +5,8 @@ import os
 import pwd
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,16 @@ from miniwdl_aws.local.launchers import Mount, ProcessSpec
 from miniwdl_aws.local.moto_services import FileSystems, VolumeError
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def search_path(program_dirs: Sequence[Path] = ()) -> str:
+    """Return where jobs look for programs.
+
+    Args:
+        program_dirs: the directories that stand for the image's; the Python environment's if empty.
+    """
+    own = program_dirs or (Path(sys.executable).parent,)
+    return ":".join([*(str(each.absolute()) for each in own), _SYSTEM_PATH])
 
 
 class UserError(Exception):
@@ -29,12 +39,12 @@ class TaskBuilder:
         file_systems: finds the directories behind EFS volumes.
         environment: what every job gets besides its own variables, as the job role's credentials
             and the region on AWS.
-        python_bin: the directory whose programs stand for the image's.
+        path: where jobs look for programs.
     """
 
     file_systems: FileSystems
     environment: Mapping[str, str]
-    python_bin: str = str(Path(sys.executable).parent)
+    path: str = field(default_factory=search_path)
 
     def build(self, job: Job, task_id: str, scratch: Path) -> ProcessSpec:
         """Make the process of the attempt ``task_id``.
@@ -63,7 +73,7 @@ class TaskBuilder:
         own = {entry["name"]: entry.get("value", "") for entry in job.container["environment"]}
         compute = job.environment.name if job.environment else ""
         return {
-            "PATH": f"{self.python_bin}:{_SYSTEM_PATH}",
+            "PATH": self.path,
             "HOME": str(scratch),
             "TMPDIR": str(scratch),
             "LANG": "C.UTF-8",
