@@ -212,6 +212,38 @@ def test_an_init_process_stands_before_the_job_when_asked(bench: Any) -> None:
     assert job["container"]["exitCode"] == 128 + signal.SIGTERM
 
 
+def test_a_read_only_root_leaves_what_is_the_jobs_own_writable(bench: Any) -> None:
+    """With ``readonlyRootFilesystem`` a job writes to its mounts and scratch, no more."""
+    read_only = {"sourceVolume": "efs", "containerPath": "/mnt/ro", "readOnly": True}
+    job_id = bench.shell(
+        "for d in /mnt/efs ~ /dev/shm /data /tmp /etc /mnt/ro /usr; do"
+        " if touch $d/seen 2>/dev/null; then echo $d; rm $d/seen; fi; done; echo 1 >/dev/null",
+        container={
+            "readonlyRootFilesystem": True,
+            "linuxParameters": {"tmpfs": [{"containerPath": "/data", "size": 4}]},
+            "mountPoints": [{"sourceVolume": "efs", "containerPath": "/mnt/efs"}, read_only],
+        },
+    )
+    job = bench.wait_for(job_id, "SUCCEEDED")
+    scratch = str(bench.aws.root / "scratch" / job["container"]["taskArn"].rsplit("/", 1)[-1])
+    assert bench.lines(job) == ["/mnt/efs", scratch, "/dev/shm", "/data"]  # noqa: S108 - the job's
+
+
+def test_memory_file_systems_have_their_sizes_and_options(bench: Any) -> None:
+    """``tmpfs`` and ``sharedMemorySize`` are in MiB, and ``mountOptions`` hold."""
+    linux = {
+        "sharedMemorySize": 3,
+        "tmpfs": [{"containerPath": "/data/mem", "size": 5, "mountOptions": ["mode=700", "exec"]}],
+    }
+    job_id = bench.shell(
+        "df -m --output=size /dev/shm /data/mem; stat -c %a /data/mem; "
+        "cp /bin/true /data/mem && /data/mem/true && echo runs",
+        container={"linuxParameters": linux},
+    )
+    lines = bench.lines(bench.wait_for(job_id, "SUCCEEDED"))
+    assert [line.strip() for line in lines[1:]] == ["3", "5", "700", "runs"]
+
+
 def test_terminate_gives_a_job_time_to_end(bench: Any) -> None:
     """SIGTERM reaches the main process, whose last words are logged; the reason is ours."""
     job_id = bench.shell("trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done")

@@ -4,25 +4,21 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from miniwdl_aws.local.arns import Arns
 from miniwdl_aws.local.attempts import Attempt, retries
 from miniwdl_aws.local.definitions import Definitions
 from miniwdl_aws.local.executor import TaskEvents
 from miniwdl_aws.local.jobs import TRANSITIONS, Job
-from miniwdl_aws.local.launchers import ProcessSpec
-from miniwdl_aws.local.moto_services import FileSystems
 from miniwdl_aws.local.queues import Queues
 from miniwdl_aws.local.reasons import TIMED_OUT
 from miniwdl_aws.local.scheduler import Scheduler
 from miniwdl_aws.local.store import JobStore
 from miniwdl_aws.local.submissions import make_job
-from miniwdl_aws.local.tasks import TaskBuilder
 
 
 @dataclass(eq=False)
@@ -40,7 +36,6 @@ class FakeTimer:
 class FakeRunner:
     """Runs nothing: starts and stops are noted, time passes when the test says so."""
 
-    scratch: Path
     now: float = 0.0
     running: dict[str, TaskEvents] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
@@ -60,15 +55,11 @@ class FakeRunner:
         heapq.heappush(self.timers, (self.now + seconds, next(self.numbers), timer))
         return timer
 
-    def scratch_directory(self, task_id: str) -> Path:
-        """Return a directory that nothing is written to."""
-        return self.scratch / task_id
-
-    def start(self, spec: ProcessSpec, stream: str, events: TaskEvents) -> None:
+    def start(self, job: Job, task_id: str, stream: str, events: TaskEvents) -> None:
         """Note a start."""
-        assert spec.task_id not in self.ever
-        self.ever.append(spec.task_id)
-        self.running[spec.task_id] = events
+        assert task_id not in self.ever
+        self.ever.append(task_id)
+        self.running[task_id] = events
         events.task_started()
 
     def stop(self, task_id: str) -> None:
@@ -92,9 +83,9 @@ class FakeRunner:
 class World:
     """A scheduler with everything that it needs."""
 
-    def __init__(self, directory: Path, max_vcpus: int = 4, start_delay: float = 0.0) -> None:
+    def __init__(self, max_vcpus: int = 4, start_delay: float = 0.0) -> None:
         arns = Arns("us-west-2")
-        self.runner = FakeRunner(directory)
+        self.runner = FakeRunner()
         self.store = JobStore(lambda: int(self.runner.now * 1000))
         self.queues = Queues(arns)
         self.definitions = Definitions(arns)
@@ -103,7 +94,6 @@ class World:
             store=self.store,
             queues=self.queues,
             runner=self.runner,
-            builder=TaskBuilder(FileSystems("us-west-2", directory), {}),
             arns=arns,
             start_delay_seconds=start_delay,
         )
@@ -175,16 +165,12 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS, max_vcpus=st.integers(1, 4), start_delay=st.sampled_from([0.0, 1.0]))
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=150, deadline=None)
 def test_random_mixes_keep_the_lifecycle(
-    tmp_path: Path, steps: list[tuple[str, int, int]], max_vcpus: int, start_delay: float
+    steps: list[tuple[str, int, int]], max_vcpus: int, start_delay: float
 ) -> None:
     """No status goes backwards, vCPUs are never exceeded, nothing runs twice, and all jobs end."""
-    world = World(tmp_path, max_vcpus, start_delay)
+    world = World(max_vcpus, start_delay)
     runner = world.runner
     jobs: list[Job] = []
     for action, pick, small in steps:
@@ -212,9 +198,9 @@ def test_random_mixes_keep_the_lifecycle(
             assert (job.status, job.status_reason) == ("FAILED", "because")
 
 
-def test_an_attempt_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+def test_an_attempt_that_takes_too_long_is_stopped() -> None:
     """It fails with the documented reason, though it ends well, and is not tried again."""
-    world = World(tmp_path)
+    world = World()
     job = world.submit(timeout={"attemptDurationSeconds": 60}, retryStrategy={"attempts": 3})
     world.runner.advance(59.9)
     task_id = world.runner.ever[0]
@@ -227,9 +213,9 @@ def test_an_attempt_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     assert len(job.attempts) == 1
 
 
-def test_a_timeout_counts_from_each_attempts_start(tmp_path: Path) -> None:
+def test_a_timeout_counts_from_each_attempts_start() -> None:
     """The time of an attempt that failed is not counted against the next."""
-    world = World(tmp_path)
+    world = World()
     job = world.submit(timeout={"attemptDurationSeconds": 60}, retryStrategy={"attempts": 2})
     world.runner.advance(50)
     world.runner.exit(world.runner.ever[0], 1)
@@ -240,9 +226,9 @@ def test_a_timeout_counts_from_each_attempts_start(tmp_path: Path) -> None:
     assert job.status == "SUCCEEDED"
 
 
-def test_a_job_terminated_while_it_starts_ends(tmp_path: Path) -> None:
+def test_a_job_terminated_while_it_starts_ends() -> None:
     """It never runs, and gives back its vCPUs."""
-    world = World(tmp_path, start_delay=5)
+    world = World(start_delay=5)
     job = world.submit()
     world.runner.advance(1)
     assert job.status == "STARTING"
@@ -253,9 +239,9 @@ def test_a_job_terminated_while_it_starts_ends(tmp_path: Path) -> None:
     assert world.environment.used_vcpus == 0
 
 
-def test_a_terminated_job_is_not_tried_again(tmp_path: Path) -> None:
+def test_a_terminated_job_is_not_tried_again() -> None:
     """Whatever its exit code."""
-    world = World(tmp_path)
+    world = World()
     job = world.submit(retryStrategy={"attempts": 5})
     world.runner.advance()
     world.scheduler.terminate(job, "first")
@@ -265,9 +251,9 @@ def test_a_terminated_job_is_not_tried_again(tmp_path: Path) -> None:
     assert (job.status, job.status_reason, len(job.attempts)) == ("FAILED", "first", 1)
 
 
-def test_a_second_queue_of_higher_priority_goes_first(tmp_path: Path) -> None:
+def test_a_second_queue_of_higher_priority_goes_first() -> None:
     """When vCPUs come free, its jobs start before older ones."""
-    world = World(tmp_path, max_vcpus=1)
+    world = World(max_vcpus=1)
     order = [{"order": 1, "computeEnvironment": "e"}]
     world.queues.create_queue(
         {"jobQueueName": "urgent", "priority": 9, "computeEnvironmentOrder": order}

@@ -63,6 +63,8 @@ class Spawner:
             "env": {"PATH": "/usr/bin:/bin"},
             "cwd": "/",
             "mounts": [mount],
+            "tmpfs": [],
+            "read_only_root": False,
             "staging": f"{self.directory}/staging",
             "ulimits": [],
             "user": None,

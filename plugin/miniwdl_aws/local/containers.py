@@ -4,17 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from miniwdl_aws.local import limits
+from miniwdl_aws.local import limits, tmpfs
 from miniwdl_aws.local.errors import BatchError, unsupported
 
 _UNSUPPORTED = {
-    "secrets": "containerProperties.secrets",
     "logConfiguration": "containerProperties.logConfiguration",
-    "readonlyRootFilesystem": "A read-only root file system (readonlyRootFilesystem)",
     "enableExecuteCommand": "ECS Exec (enableExecuteCommand)",
 }
 _EC2_ONLY = ("privileged", "instanceType", "vcpus", "memory")
-_LINUX_PARAMETERS = {"initProcessEnabled"}
+_LINUX_PARAMETERS = {"initProcessEnabled", "sharedMemorySize", "tmpfs"}
+_LINUX_PARAMETERS_EC2_ONLY = ("devices", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs")
 _REFERENCE = re.compile(r"^Ref::(\S+)$")
 
 
@@ -30,9 +29,8 @@ def check(container: Mapping[str, Any], *, fargate: bool) -> None:
     for key, what in _UNSUPPORTED.items():
         if container.get(key):
             raise unsupported(what)
-    extra = set(container.get("linuxParameters", {})) - _LINUX_PARAMETERS
-    if extra:
-        raise unsupported(f"linuxParameters {', '.join(sorted(extra))}")
+    _check_linux(container.get("linuxParameters", {}))
+    _check_secrets(container)
     if limits.requirement(container.get("resourceRequirements", []), "GPU"):
         raise unsupported("GPU resource requirements")
     limits.resources(container, fargate=fargate)
@@ -43,12 +41,47 @@ def check(container: Mapping[str, Any], *, fargate: bool) -> None:
     _check_volumes(container, fargate=fargate)
 
 
+def _check_linux(linux: Mapping[str, Any]) -> None:
+    extra = set(linux) - _LINUX_PARAMETERS
+    if extra:
+        raise unsupported(f"linuxParameters {', '.join(sorted(extra))}")
+    for entry in linux.get("tmpfs", []):
+        if not entry["containerPath"].startswith("/") or entry["size"] < 1:
+            raise BatchError(
+                "linuxParameters tmpfs needs an absolute containerPath and a size of at least 1 "
+                f"MiB, got {entry['containerPath']!r} and {entry['size']}"
+            )
+        if unknown := tmpfs.unknown_options(entry.get("mountOptions", [])):
+            raise unsupported(f"linuxParameters tmpfs mountOptions {', '.join(unknown)}")
+    if linux.get("sharedMemorySize", 1) < 1:
+        raise BatchError(
+            f"linuxParameters sharedMemorySize must be at least 1, got {linux['sharedMemorySize']}"
+        )
+
+
+def _check_secrets(container: Mapping[str, Any]) -> None:
+    secrets = [entry["name"] for entry in container.get("secrets", [])]
+    if not secrets:
+        return
+    if not container.get("executionRoleArn"):
+        raise BatchError("executionRoleArn must be provided for secrets")
+    names = [*secrets, *(entry["name"] for entry in container.get("environment", []))]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise BatchError(
+            "The secret name must be unique and not shared with any new or existing environment "
+            f"variables set on the container: {', '.join(repeated)}"
+        )
+
+
 def _check_fargate(container: Mapping[str, Any]) -> None:
     if not container.get("executionRoleArn"):
         raise BatchError("EXECUTION_ROLE_ARN must be provided for Fargate (executionRoleArn)")
     for key in _EC2_ONLY:
         if container.get(key):
             raise BatchError(f"Container properties {key} is not applicable for Fargate")
+    for key in _LINUX_PARAMETERS_EC2_ONLY:
+        if key in container.get("linuxParameters", {}):
+            raise BatchError(f"linuxParameters {key} is not applicable for Fargate")
     size = container.get("ephemeralStorage", {}).get("sizeInGiB")
     low, high = limits.FARGATE_EPHEMERAL_GIB
     if size is not None and not low <= size <= high:

@@ -10,11 +10,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from miniwdl_aws.local.launchers import Launcher, ProcessSpec, make_launcher
+from miniwdl_aws.local.jobs import Job
+from miniwdl_aws.local.launchers import Launcher, ProcessEvents, TaskSpec
 from miniwdl_aws.local.output import LogSink, OutputPump
-from miniwdl_aws.local.settings import Isolation
+from miniwdl_aws.local.spawner import StartError
+
+Spec = TypeVar("Spec", bound=TaskSpec)
+BuiltSpec = TypeVar("BuiltSpec", bound=TaskSpec, covariant=True)  # noqa: PLC0105 - as launchers.Spec
 
 _OPEN_FILES = 16_384
 """One pipe for each job, one socket for each connection."""
@@ -36,13 +40,27 @@ class TaskEvents(Protocol):
     def task_failed(self, stage: str, error: str) -> None:
         """It could not be started; ``stage`` is one of ``StartError``'s."""
 
-    def task_exited(self, exit_code: int) -> None:
+    def task_exited(self, exit_code: int, reason: str | None = None) -> None:
         """Its process ended and its whole output is in the log stream."""
+
+
+class TaskBuilder(Protocol[BuiltSpec]):
+    """Makes attempts from jobs."""
+
+    def build(self, job: Job, task_id: str, scratch: Path) -> BuiltSpec:
+        """Make all that is needed to start the attempt ``task_id``.
+
+        Raises:
+            StartError: it cannot be started.
+        """
+
+
+MakeLauncher = Callable[[asyncio.AbstractEventLoop, ProcessEvents, Path], Launcher[Spec]]
+"""Makes a launcher from the event loop, what to tell of processes, and an empty directory."""
 
 
 @dataclass
 class _Task:
-    spec: ProcessSpec
     stream: str
     events: TaskEvents
     output: int
@@ -51,29 +69,32 @@ class _Task:
     stopped: bool = False
 
 
-class Executor:
+class Executor(Generic[Spec]):
     """Runs the processes of all jobs in one thread of its own.
 
     Args:
+        builder: makes attempts from jobs.
+        make_launcher: makes what starts them.
         scratch: holds a working directory for each attempt, removed as it ends.
         logs: where the output goes.
-        isolation: how jobs are kept apart.
         stop_timeout_seconds: from SIGTERM to SIGKILL.
         clock: the time in milliseconds since 1970.
 
     Raises:
-        LocalAwsError: the isolation that was asked for is not to be had.
+        LocalAwsError: the launcher cannot work here.
     """
 
     def __init__(
         self,
         *,
+        builder: TaskBuilder[Spec],
+        make_launcher: MakeLauncher[Spec],
         scratch: Path,
         logs: LogStreams,
-        isolation: Isolation,
         stop_timeout_seconds: float,
         clock: Callable[[], int],
     ) -> None:
+        self._builder = builder
         self._scratch = scratch
         self._logs = logs
         self._stop_timeout_seconds = stop_timeout_seconds
@@ -85,7 +106,7 @@ class Executor:
         staging = scratch / ".staging"
         staging.mkdir(parents=True, exist_ok=True)
         try:
-            self._launcher: Launcher = make_launcher(isolation, self._loop, self, staging)
+            self._launcher = make_launcher(self._loop, self, staging)
         except BaseException:
             self._loop.close()
             raise
@@ -108,17 +129,19 @@ class Executor:
         """Call a function after a time; only from the event loop's thread."""
         return self._loop.call_later(seconds, function, *arguments)
 
-    def scratch_directory(self, task_id: str) -> Path:
-        """Make the working directory of an attempt."""
-        directory = self._scratch / task_id
-        directory.mkdir(mode=0o777)
-        return directory
-
-    def start(self, spec: ProcessSpec, stream: str, events: TaskEvents) -> None:
+    def start(self, job: Job, task_id: str, stream: str, events: TaskEvents) -> None:
         """Start an attempt; only from the event loop's thread."""
+        scratch = self._scratch / task_id
+        scratch.mkdir(mode=0o777)
+        try:
+            spec = self._builder.build(job, task_id, scratch)
+        except StartError as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            events.task_failed(error.stage, error.problem)
+            return
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
-        self._tasks[spec.task_id] = _Task(spec, stream, events, reading)
+        self._tasks[task_id] = _Task(stream, events, reading)
         self._launcher.start(spec, writing)
 
     def stop(self, task_id: str) -> None:
@@ -154,22 +177,22 @@ class Executor:
         """Forget a process that could not be started."""
         task = self._tasks.pop(task_id)
         os.close(task.output)
-        self._remove_scratch(task)
+        self._remove_scratch(task_id)
         task.events.task_failed(stage, error)
 
-    def exited(self, task_id: str, exit_code: int) -> None:
+    def exited(self, task_id: str, exit_code: int, reason: str | None = None) -> None:
         """Finish a process's output and tell of its end."""
         task = self._tasks.pop(task_id)
         if task.killer is not None:
             task.killer.cancel()
         if task.pump is not None:
             task.pump.finish()
-        self._remove_scratch(task)
+        self._remove_scratch(task_id)
         if not self._closing:
-            task.events.task_exited(exit_code)
+            task.events.task_exited(exit_code, reason)
 
-    def _remove_scratch(self, task: _Task) -> None:
-        directory = self._scratch / task.spec.task_id
+    def _remove_scratch(self, task_id: str) -> None:
+        directory = self._scratch / task_id
         try:
             directory.rmdir()
         except FileNotFoundError:

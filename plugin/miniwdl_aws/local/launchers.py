@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from miniwdl_aws.local import spawner
 from miniwdl_aws.local.errors import LocalAwsError
@@ -40,25 +41,53 @@ class Mount:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessSpec:
-    """All that is needed to start a job's process.
+class Tmpfs:
+    """A file system in memory that a job has for itself.
+
+    Attributes:
+        target: its absolute path in the job.
+        flags: those of the ``mount`` system call.
+        data: the options that are tmpfs's own.
+    """
+
+    target: str
+    flags: int
+    data: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """All that is needed to start a job's attempt.
 
     Attributes:
         task_id: its id, unique among all.
+    """
+
+    task_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSpec(TaskSpec):
+    """All that is needed to start a job's process.
+
+    Attributes:
         argv: the command and its arguments.
         env: its whole environment.
         cwd: its working directory.
         mounts: what it sees where.
+        tmpfs: the memory file systems that it sees.
+        read_only_root: whether it may write to its mounts, its working directory and devices alone.
         ulimits: resource limits, as in container properties.
         user: the numbers of its user and group; None for the caller's.
         init: whether an init process stands before it.
     """
 
-    task_id: str
     argv: list[str]
     env: dict[str, str]
     cwd: str
     mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    read_only_root: bool = False
     ulimits: tuple[dict[str, Any], ...] = ()
     user: tuple[int, int] | None = None
     init: bool = False
@@ -73,12 +102,15 @@ class ProcessEvents(Protocol):
     def failed(self, task_id: str, stage: str, error: str) -> None:
         """There is no process; ``stage`` is one of ``StartError``'s."""
 
-    def exited(self, task_id: str, exit_code: int) -> None:
-        """The process ended, and all that it left."""
+    def exited(self, task_id: str, exit_code: int, reason: str | None = None) -> None:
+        """The process ended, and all that it left; ``reason`` if there is more to say."""
 
 
-class Launcher(Protocol):
-    """Starts processes.
+Spec = TypeVar("Spec", bound=TaskSpec, contravariant=True)  # noqa: PLC0105 - one name for all who use it
+
+
+class Launcher(Protocol[Spec]):
+    """Starts processes, or containers.
 
     1. ``start`` takes over ``output``, which becomes standard output and error, and closes it.
     2. Every ``start`` is answered by one ``started`` or ``failed``, and every ``started`` by one
@@ -91,7 +123,7 @@ class Launcher(Protocol):
     def isolation(self) -> str:
         """Say in a few words what separates the jobs from this machine."""
 
-    def start(self, spec: ProcessSpec, output: int) -> None:
+    def start(self, spec: Spec, output: int) -> None:
         """Start a process."""
 
     def kill(self, task_id: str, number: int) -> None:
@@ -235,8 +267,7 @@ class PlainLauncher:
         """Start a process."""
         try:
             stage, process = "exec", None
-            for mount in spec.mounts:
-                _check_same(mount)
+            _check_plain(spec)
             process = self._spawn(spec, output)
         except spawner.StartError as error:
             stage, problem = error.stage, error.problem
@@ -302,6 +333,17 @@ def _socket_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
+def _check_plain(spec: ProcessSpec) -> None:
+    for mount in spec.mounts:
+        _check_same(mount)
+    if spec.tmpfs or spec.read_only_root:
+        raise spawner.StartError(
+            "start",
+            "without namespaces a job has no file systems of its own: leave out "
+            "readonlyRootFilesystem, tmpfs and sharedMemorySize, or use --isolation namespace",
+        )
+
+
 def _check_same(mount: Mount) -> None:
     if Path(mount.source).resolve() != Path(mount.target).resolve():
         raise spawner.StartError(
@@ -326,22 +368,27 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def make_launcher(
-    isolation: Isolation,
-    loop: asyncio.AbstractEventLoop,
-    events: ProcessEvents,
-    staging: Path,
-) -> Launcher:
-    """Return the launcher that was asked for, or with ``auto`` the best that works here.
+MakeProcessLauncher = Callable[
+    [asyncio.AbstractEventLoop, ProcessEvents, Path], Launcher[ProcessSpec]
+]
 
-    Raises:
-        LocalAwsError: namespaces were asked for and are not to be had.
+
+def process_launcher(isolation: Isolation) -> MakeProcessLauncher:
+    """Return what makes the launcher that is asked for, or with ``auto`` the best that works here.
+
+    It raises a ``LocalAwsError`` where namespaces are asked for and are not to be had.
     """
-    if isolation == "none":
-        return PlainLauncher(loop, events)
-    try:
-        return NamespaceLauncher(loop, events, staging)
-    except LocalAwsError:
-        if isolation == "namespace":
-            raise
-        return PlainLauncher(loop, events)
+
+    def make(
+        loop: asyncio.AbstractEventLoop, events: ProcessEvents, staging: Path
+    ) -> Launcher[ProcessSpec]:
+        if isolation == "none":
+            return PlainLauncher(loop, events)
+        try:
+            return NamespaceLauncher(loop, events, staging)
+        except LocalAwsError:
+            if isolation == "namespace":
+                raise
+            return PlainLauncher(loop, events)
+
+    return make

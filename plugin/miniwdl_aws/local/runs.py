@@ -1,12 +1,10 @@
 """One attempt's way from its start to its end, and what runs it."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 from miniwdl_aws.local.executor import TaskEvents
 from miniwdl_aws.local.jobs import Job
-from miniwdl_aws.local.launchers import ProcessSpec
 from miniwdl_aws.local.reasons import CONTAINER_EXITED, START_FAILED, start_failure
 
 
@@ -26,10 +24,7 @@ class TaskRunner(Protocol):
     def call_later(self, seconds: float, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call a function in that thread after a time."""
 
-    def scratch_directory(self, task_id: str) -> Path:
-        """Make the working directory of an attempt."""
-
-    def start(self, spec: ProcessSpec, stream: str, events: TaskEvents) -> None:
+    def start(self, job: Job, task_id: str, stream: str, events: TaskEvents) -> None:
         """Start an attempt."""
 
     def stop(self, task_id: str) -> None:
@@ -75,11 +70,11 @@ class Run:
 
     def task_failed(self, stage: str, error: str) -> None:
         """Say why there is no process, as ECS does."""
-        exit_code, reason = start_failure(stage, error, self._job.container["command"][0])
+        exit_code, reason = start_failure(stage, error, self._job.container["command"])
         self._attempts.end_attempt(self._job, exit_code, START_FAILED, reason)
 
-    def task_exited(self, exit_code: int) -> None:
-        """Pass on the exit code."""
+    def task_exited(self, exit_code: int, reason: str | None = None) -> None:
+        """Pass on the exit code and the container's reason."""
         if self._timer is not None:
             self._timer.cancel()
-        self._attempts.end_attempt(self._job, exit_code, CONTAINER_EXITED)
+        self._attempts.end_attempt(self._job, exit_code, CONTAINER_EXITED, reason)

@@ -1,6 +1,5 @@
 """Moves jobs through their lifecycle."""
 
-import shutil
 import threading
 import uuid
 
@@ -8,12 +7,10 @@ from miniwdl_aws.local.arns import Arns
 from miniwdl_aws.local.attempts import Attempt, retries
 from miniwdl_aws.local.dependencies import Dependencies
 from miniwdl_aws.local.jobs import Job
-from miniwdl_aws.local.moto_services import VolumeError
 from miniwdl_aws.local.queues import JobQueue, Queues
 from miniwdl_aws.local.reasons import DEPENDENCY_FAILED, TIMED_OUT, TOO_LARGE
 from miniwdl_aws.local.runs import Run, TaskRunner
 from miniwdl_aws.local.store import JobStore
-from miniwdl_aws.local.tasks import TaskBuilder, UserError
 
 
 class Scheduler:
@@ -26,7 +23,6 @@ class Scheduler:
         store: all jobs.
         queues: all job queues.
         runner: runs the attempts.
-        builder: makes an attempt's process.
         arns: makes the ARNs of tasks.
         start_delay_seconds: from RUNNABLE to RUNNING.
     """
@@ -37,7 +33,6 @@ class Scheduler:
         store: JobStore,
         queues: Queues,
         runner: TaskRunner,
-        builder: TaskBuilder,
         arns: Arns,
         start_delay_seconds: float,
     ) -> None:
@@ -45,7 +40,6 @@ class Scheduler:
         self._store = store
         self._queues = queues
         self._runner = runner
-        self._builder = builder
         self._arns = arns
         self._start_delay_seconds = start_delay_seconds
         self._dependencies = Dependencies()
@@ -135,16 +129,8 @@ class Scheduler:
             if job.stop_reason is not None:
                 self.end_attempt(job, None, job.stop_reason)
                 return
-            scratch = self._runner.scratch_directory(attempt.task_id)
-            try:
-                spec = self._builder.build(job, attempt.task_id, scratch)
-            except (VolumeError, UserError) as error:
-                shutil.rmtree(scratch, ignore_errors=True)
-                stage = "mount" if isinstance(error, VolumeError) else "user"
-                run.task_failed(stage, str(error))
-            else:
-                stream = f"{job.definition.name}/default/{attempt.task_id}"
-                self._runner.start(spec, stream, run)
+            stream = f"{job.definition.name}/default/{attempt.task_id}"
+            self._runner.start(job, attempt.task_id, stream, run)
 
     def start_attempt(self, job: Job) -> None:
         """Note that a job's process runs."""

@@ -16,6 +16,7 @@ from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.executor import Executor
 from miniwdl_aws.local.front import Front
 from miniwdl_aws.local.http import HttpServer
+from miniwdl_aws.local.launchers import process_launcher
 from miniwdl_aws.local.moto_services import (
     FileSystems,
     LogStore,
@@ -26,6 +27,7 @@ from miniwdl_aws.local.moto_services import (
 from miniwdl_aws.local.pacing import Pacer, milliseconds
 from miniwdl_aws.local.queues import Queues
 from miniwdl_aws.local.scheduler import Scheduler
+from miniwdl_aws.local.secret_values import SecretStore
 from miniwdl_aws.local.settings import (
     BUCKET,
     FALLBACK_QUEUE,
@@ -34,7 +36,7 @@ from miniwdl_aws.local.settings import (
     LocalAwsSettings,
 )
 from miniwdl_aws.local.store import JobStore
-from miniwdl_aws.local.tasks import TaskBuilder, search_path
+from miniwdl_aws.local.tasks import ProcessBuilder, Provisions, search_path
 
 ACCESS_POINT_PATH = "/miniwdl"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALAWS00000000", "AWS_SECRET_ACCESS_KEY": "local"}
@@ -139,27 +141,20 @@ class LocalAws:
             burst=self.settings.burst,
         )
         self._store = JobStore(milliseconds)
-        logs = LogStore(self.region)
-        self._executor = Executor(
-            scratch=self.root / "scratch",
-            logs=logs,
-            isolation=self.settings.isolation,
-            stop_timeout_seconds=self.settings.stop_timeout_seconds,
-            clock=milliseconds,
-        )
-        stack.callback(self._executor.close)
-        file_systems = self._make_file_system(stack)
-        queues = Queues(arns)
+        logs, secrets = LogStore(self.region), SecretStore(self.region)
         server = HttpServer(self.settings.host, self.settings.port)
         stack.callback(server.close)
         self.endpoint_url = server.url
+        file_systems = FileSystems(self.region, self.root / "efs")
+        provisions = Provisions(file_systems, secrets, self._job_environment())
+        self._executor = self._make_executor(provisions, logs)
+        stack.callback(self._executor.close)
+        self._make_file_system(file_systems, stack)
+        queues = Queues(arns)
         self._scheduler = Scheduler(
             store=self._store,
             queues=queues,
             runner=self._executor,
-            builder=TaskBuilder(
-                file_systems, self._job_environment(), search_path(self.settings.program_dirs)
-            ),
             arns=arns,
             start_delay_seconds=self.settings.start_delay_seconds,
         )
@@ -175,10 +170,20 @@ class LocalAws:
             api=api,
             pacer=self._pacer,
             others=application(),
-            locks={"logs": logs.lock},
+            locks={"logs": logs.lock, "secretsmanager": secrets.lock, "ssm": secrets.lock},
             control=self._control,
         )
         server.start(front, self.settings.server_threads)
+
+    def _make_executor(self, provisions: Provisions, logs: LogStore) -> Executor[Any]:
+        return Executor(
+            builder=ProcessBuilder(provisions, search_path(self.settings.program_dirs)),
+            make_launcher=process_launcher(self.settings.isolation),
+            scratch=self.root / "scratch",
+            logs=logs,
+            stop_timeout_seconds=self.settings.stop_timeout_seconds,
+            clock=milliseconds,
+        )
 
     def _job_environment(self) -> dict[str, str]:
         return {
@@ -200,8 +205,7 @@ class LocalAws:
         stack.callback(shutil.rmtree, root, ignore_errors=True)
         return root
 
-    def _make_file_system(self, stack: contextlib.ExitStack) -> FileSystems:
-        systems = FileSystems(self.region, self.root / "efs")
+    def _make_file_system(self, systems: FileSystems, stack: contextlib.ExitStack) -> None:
         base, path = self.root / "efs" / "default", ACCESS_POINT_PATH
         if self._by_path:
             base, path = Path(self.settings.mount_path), "/"
@@ -215,7 +219,6 @@ class LocalAws:
             ) from error
         self.file_system_id, self.access_point_id = systems.create(base, path)
         stack.callback(systems.delete, self.file_system_id, self.access_point_id)
-        return systems
 
     def _make_resources(self, queues: Queues, arns: Arns) -> None:
         ensure_bucket(self.region)

@@ -22,6 +22,7 @@ kills them.
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -43,9 +44,13 @@ MS_REMOUNT = 32
 MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
+MOUNT_ATTR_RDONLY = 1
+AT_FDCWD = -100
+AT_RECURSIVE = 0x8000
 PR_SET_PDEATHSIG = 1
-# The same number on every architecture; Linux 5.3 and later.
+# The same numbers on every architecture; Linux 5.3 and 5.12, and later.
 SYS_CLONE3 = 435
+SYS_MOUNT_SETATTR = 442
 # The largest message: Batch takes requests of 30 KiB, and JSON escapes at most six-fold.
 MESSAGE_BYTES = 512 * 1024
 
@@ -56,7 +61,8 @@ class StartError(Exception):
     """A job could not be started.
 
     Args:
-        stage: ``mount`` (its file systems), ``user``, ``limits`` or ``exec`` (its command).
+        stage: ``mount`` (its file systems), ``user``, ``limits``, ``exec`` (its command),
+            ``secrets``, or of a container ``image``, ``create`` or ``start``.
         problem: what went wrong.
     """
 
@@ -166,17 +172,75 @@ def _isolate_mounts() -> None:
     _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 
+def _mount_tmpfs(tmpfs: dict[str, Any], staging: Path) -> None:
+    target = Path(tmpfs["target"])
+    if not target.is_dir():
+        make_mount_point(target, staging)
+    _mount("tmpfs", str(target), "tmpfs", tmpfs["flags"], tmpfs["data"])
+
+
+def _set_read_only(path: str, *, set_flags: int, clear_flags: int, flags: int = 0) -> None:
+    attributes = (ctypes.c_uint64 * 4)(set_flags, clear_flags, 0, 0)
+    done = _libc.syscall(
+        SYS_MOUNT_SETATTR,
+        AT_FDCWD,
+        path.encode(),
+        flags,
+        ctypes.byref(attributes),
+        ctypes.c_size_t(32),
+    )
+    if done != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount_setattr {path}: {os.strerror(number)}")
+
+
+def _is_writable(path: str) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return not os.statvfs(path).f_flag & MS_RDONLY
+    return False
+
+
+def make_root_read_only(writable: list[str], directory: str) -> None:
+    """Let this mount namespace write to the mounts named, a directory and devices, no more.
+
+    Args:
+        writable: mount points; those that are read-only already stay so.
+        directory: becomes a mount of its own.
+    """
+    _mount(directory, directory, None, MS_BIND | MS_REC)
+    system = ["/proc", "/dev", "/dev/shm", "/dev/pts", "/dev/mqueue"]  # noqa: S108 - a container's
+    kept = [path for path in [*system, *writable, directory] if _is_writable(path)]
+    _set_read_only("/", set_flags=MOUNT_ATTR_RDONLY, clear_flags=0, flags=AT_RECURSIVE)
+    for path in kept:
+        try:
+            _set_read_only(path, set_flags=0, clear_flags=MOUNT_ATTR_RDONLY)
+        except OSError as error:
+            if (
+                error.errno != errno.EINVAL or path not in system
+            ):  # EINVAL: it is no mount of its own
+                raise
+
+
 def _bind_all(request: dict[str, Any]) -> None:
     try:
         _isolate_mounts()
     except OSError as error:
         raise StartError("mount", str(error)) from error
+    staging = Path(request["staging"])
     for mount in request["mounts"]:
         source, target = mount["source"], Path(mount["target"])
         try:
-            _bind(source, target, read_only=mount["read_only"], staging=Path(request["staging"]))
+            _bind(source, target, read_only=mount["read_only"], staging=staging)
         except OSError as error:
             raise StartError("mount", f"{source} at {target}: {error}") from error
+    try:
+        for tmpfs in request["tmpfs"]:
+            _mount_tmpfs(tmpfs, staging)
+        if request["read_only_root"]:
+            own = [mount["target"] for mount in [*request["mounts"], *request["tmpfs"]]]
+            make_root_read_only(own, request["cwd"])
+    except OSError as error:
+        raise StartError("start", str(error)) from error
 
 
 def _apply_limits(limits: list[dict[str, Any]]) -> None:

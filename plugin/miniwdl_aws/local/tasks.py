@@ -1,4 +1,4 @@
-"""What a job's process is given: its environment, its mounts and its user."""
+"""What every job is given, and the process that it becomes."""
 
 import contextlib
 import os
@@ -6,15 +6,19 @@ import pwd
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from miniwdl_aws.local import tmpfs
 from miniwdl_aws.local.jobs import Job
-from miniwdl_aws.local.launchers import Mount, ProcessSpec
+from miniwdl_aws.local.launchers import Mount, ProcessSpec, Tmpfs
 from miniwdl_aws.local.moto_services import FileSystems, VolumeError
+from miniwdl_aws.local.secret_values import SecretStore
+from miniwdl_aws.local.spawner import MS_NODEV, MS_NOEXEC, MS_NOSUID, StartError
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - in the job's own namespace
 
 
 def search_path(program_dirs: Sequence[Path] = ()) -> str:
@@ -27,85 +31,131 @@ def search_path(program_dirs: Sequence[Path] = ()) -> str:
     return ":".join([*(str(each.absolute()) for each in own), _SYSTEM_PATH])
 
 
-class UserError(Exception):
-    """A container's user does not exist; the message says which."""
-
-
 @dataclass(frozen=True)
-class TaskBuilder:
-    """Makes the process of a job's attempt from the job.
+class Provisions:
+    """What jobs are given, whatever runs them.
 
     Args:
         file_systems: finds the directories behind EFS volumes.
+        secrets: finds the values behind secrets.
         environment: what every job gets besides its own variables, as the job role's credentials
             and the region on AWS.
-        path: where jobs look for programs.
     """
 
     file_systems: FileSystems
+    secrets: SecretStore
     environment: Mapping[str, str]
-    path: str = field(default_factory=search_path)
 
-    def build(self, job: Job, task_id: str, scratch: Path) -> ProcessSpec:
-        """Make the process of the attempt ``task_id``.
+    def variables(self, job: Job) -> dict[str, str]:
+        """Return the environment variables that Batch sets for the attempt under way.
 
         Raises:
-            VolumeError: a file system cannot be had.
-            UserError: the container's user does not exist.
+            StartError: a secret cannot be had.
         """
-        container = job.container
-        mounts = tuple(self._mounts(container, scratch))
-        user = _user(container.get("user"))
-        if user is not None:
-            _give(scratch, user)
-        return ProcessSpec(
-            task_id=task_id,
-            argv=list(container["command"]),
-            env=self._environment(job, scratch),
-            cwd=str(scratch),
-            mounts=mounts,
-            ulimits=tuple(container.get("ulimits", [])),
-            user=user,
-            init=bool(container.get("linuxParameters", {}).get("initProcessEnabled")),
-        )
-
-    def _environment(self, job: Job, scratch: Path) -> dict[str, str]:
         own = {entry["name"]: entry.get("value", "") for entry in job.container["environment"]}
         compute = job.environment.name if job.environment else ""
         return {
-            "PATH": self.path,
-            "HOME": str(scratch),
-            "TMPDIR": str(scratch),
-            "LANG": "C.UTF-8",
             **self.environment,
             **own,
+            **self.secrets.values(job.container["secrets"]),
             "AWS_BATCH_JOB_ID": job.job_id,
             "AWS_BATCH_JQ_NAME": job.queue.name,
             "AWS_BATCH_CE_NAME": compute,
             "AWS_BATCH_JOB_ATTEMPT": str(len(job.attempts) + 1),
         }
 
-    def _mounts(self, container: Mapping[str, Any], scratch: Path) -> list[Mount]:
+    def mounts(self, container: Mapping[str, Any], scratch: Path) -> tuple[Mount, ...]:
+        """Return what a job sees where; volumes without a source are directories of ``scratch``.
+
+        Raises:
+            StartError: a file system or a directory cannot be had.
+        """
         volumes = {volume["name"]: volume for volume in container["volumes"]}
-        return [
+        return tuple(
             Mount(
                 source=str(self._source(volumes[point["sourceVolume"]], scratch)),
                 target=point["containerPath"],
                 read_only=bool(point.get("readOnly")),
             )
             for point in container["mountPoints"]
-        ]
+        )
 
     def _source(self, volume: Mapping[str, Any], scratch: Path) -> Path:
         if "efsVolumeConfiguration" in volume:
-            return self.file_systems.resolve(volume["efsVolumeConfiguration"])
+            try:
+                return self.file_systems.resolve(volume["efsVolumeConfiguration"])
+            except VolumeError as error:
+                raise StartError("mount", str(error)) from error
         given = volume.get("host", {}).get("sourcePath")
         source = Path(given) if given else scratch / f"volume-{volume['name']}"
         if not given:
             source.mkdir(exist_ok=True)
         if not source.is_dir():
-            raise VolumeError(f"host path {source} is no directory")
+            raise StartError("mount", f"host path {source} is no directory")
         return source
+
+
+@dataclass(frozen=True)
+class ProcessBuilder:
+    """Makes the process of a job's attempt from the job.
+
+    Args:
+        provisions: what every job is given.
+        path: where jobs look for programs.
+    """
+
+    provisions: Provisions
+    path: str
+
+    def build(self, job: Job, task_id: str, scratch: Path) -> ProcessSpec:
+        """Make the process of the attempt ``task_id``.
+
+        Raises:
+            StartError: a file system or a secret cannot be had, or there is no such user.
+        """
+        container = job.container
+        linux = container.get("linuxParameters", {})
+        mounts = self.provisions.mounts(container, scratch)
+        user = _user(container.get("user"))
+        if user is not None:
+            _give(scratch, user)
+        return ProcessSpec(
+            task_id=task_id,
+            argv=list(container["command"]),
+            env={**self._defaults(scratch), **self.provisions.variables(job)},
+            cwd=str(scratch),
+            mounts=mounts,
+            tmpfs=memory_file_systems(linux),
+            read_only_root=bool(container.get("readonlyRootFilesystem")),
+            ulimits=tuple(container.get("ulimits", [])),
+            user=user,
+            init=bool(linux.get("initProcessEnabled")),
+        )
+
+    def _defaults(self, scratch: Path) -> dict[str, str]:
+        """Return what an image would set."""
+        return {
+            "PATH": self.path,
+            "HOME": str(scratch),
+            "TMPDIR": str(scratch),
+            "LANG": "C.UTF-8",
+        }
+
+
+def memory_file_systems(linux: Mapping[str, Any]) -> tuple[Tmpfs, ...]:
+    """Return the memory file systems that ``linuxParameters`` ask for."""
+    found = [
+        Tmpfs(
+            target=entry["containerPath"],
+            flags=tmpfs.mount_flags(entry.get("mountOptions", [])),
+            data=tmpfs.mount_data(entry),
+        )
+        for entry in linux.get("tmpfs", [])
+    ]
+    if size := linux.get("sharedMemorySize"):
+        flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+        found.append(Tmpfs(target=_SHARED_MEMORY, flags=flags, data=f"size={size}m,mode=1777"))
+    return tuple(found)
 
 
 def _user(user: str | None) -> tuple[int, int] | None:
@@ -117,8 +167,8 @@ def _user(user: str | None) -> tuple[int, int] | None:
     try:
         entry = pwd.getpwnam(name)
     except KeyError as error:
-        raise UserError(
-            f"unable to find user {name}: no matching entries in passwd file"
+        raise StartError(
+            "user", f"unable to find user {name}: no matching entries in passwd file"
         ) from error
     return entry.pw_uid, int(group) if group.isdigit() else entry.pw_gid
 
