@@ -2,7 +2,10 @@
 
 import itertools
 import json
+import os
+import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +14,7 @@ import boto3
 import pytest
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
-from miniwdl_aws.local import LocalAws, LocalAwsSettings
+from miniwdl_aws.local import LocalAws, LocalAwsError, LocalAwsSettings
 
 ENDED = {"SUCCEEDED", "FAILED"}
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -181,11 +184,34 @@ class Bench:
         return [status for status, _ in self.aws.job_history(job_id) or []]
 
 
+def kernel_gives_namespaces() -> bool:
+    """Tell whether a program that is not ours can mount something that no other process sees."""
+    owner = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+    command = ["unshare", *owner, "--mount", "--pid", "--fork", "--propagation", "unchanged"]
+    mount = ["mount", "-t", "proc", "proc", "/proc"]
+    done = subprocess.run([*command, "--", *mount], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """Skip, with the spawner's own reason, where jobs cannot have namespaces."""
+    try:
+        with LocalAws(LocalAwsSettings(isolation="namespace")):
+            pass
+    except LocalAwsError as error:
+        if kernel_gives_namespaces():
+            raise
+        pytest.skip(str(error))
+
+
 @pytest.fixture
 def bench(local_aws: LocalAws, request: pytest.FixtureRequest) -> Bench:
     """The session's local AWS with names for this test."""
     prefix = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
-    return Bench(local_aws, batch_client(local_aws), prefix[:80].strip("-"))
+    # Without namespaces, files of an earlier session may still be there.
+    unique = f"{prefix[:80].strip('-')}-{uuid.uuid4().hex[:8]}"
+    return Bench(local_aws, batch_client(local_aws), unique)
 
 
 @pytest.fixture

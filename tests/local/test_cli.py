@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,12 +112,13 @@ def test_json_is_one_line_with_the_whole_environment(start: Callable[..., Any]) 
 
 def test_the_shell_can_evaluate_the_output(start: Callable[..., Any], tmp_path: Path) -> None:
     """``export`` lines, quoted, are the default, after what would mislead is unset."""
-    process = start("--root", str(tmp_path / "a 'root'"))
+    root = str(tmp_path / "a 'root'")
+    process = start("--root", root, "--mount-path", f"{root}/efs")
     lines = [output(process).readline() for _ in ("unset", *EXPECTED)]
     script = "AWS_PROFILE=old\n" + "".join(lines)
     script += 'printf "%s%s" "$MINIWDL_AWS_LOCAL_EFS_DIR" "$AWS_PROFILE"'
     told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert told.stdout.startswith(str(tmp_path / "a 'root'"))
+    assert told.stdout.startswith(root)
     assert Path(told.stdout).is_dir()
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 0
@@ -133,6 +135,7 @@ def test_a_profile_of_somewhere_else_does_not_matter(monkeypatch: pytest.MonkeyP
     assert done.stdout == "profile: \n", done.stderr
 
 
+@pytest.mark.usefixtures("namespaces")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_job_outlives_the_server(start: Callable[..., Any], number: signal.Signals) -> None:
     """Stopped in order or killed, it leaves no process of any job."""
@@ -167,6 +170,25 @@ def test_run_gives_a_command_the_environment_and_returns_its_exit_code() -> None
     )
     assert done.returncode == 9, done.stderr
     assert done.stdout == "miniwdl-workflow\n"
+
+
+def test_it_says_why_jobs_have_no_namespaces(tmp_path: Path) -> None:
+    """Where the kernel refuses them, jobs are plain processes, unless namespaces are asked for."""
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("it takes root and setpriv to give up the right to mount")
+    unprivileged = ["setpriv", "--bounding-set=-sys_admin", *PROGRAM, "--mount-path", str(tmp_path)]
+    done = [
+        subprocess.run(
+            [*unprivileged, f"--isolation={isolation}", "run", "--", "true"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for isolation in ("auto", "namespace")
+    ]
+    assert [each.returncode for each in done] == [0, 1]
+    assert "jobs run in no namespaces: jobs are plain processes" in done[0].stderr
+    assert all("clone3: " in each.stderr for each in done), done
 
 
 def test_run_of_a_missing_command_says_so(capfd: pytest.CaptureFixture[str]) -> None:

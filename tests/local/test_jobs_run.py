@@ -113,6 +113,7 @@ def test_the_file_system_is_at_its_container_path(bench: Any) -> None:
     (bench.aws.efs_dir / name).unlink()
 
 
+@pytest.mark.usefixtures("namespaces")
 @pytest.mark.parametrize("path", ["/mnt/efs", "/no-such-root/a/b", "/usr/share/no-such/x"])
 def test_a_mount_point_exists_in_its_namespace_only(bench: Any, path: str) -> None:
     """A missing mount point is made for the job, hides nothing beside it, and leaves no trace."""
@@ -127,6 +128,7 @@ def test_a_mount_point_exists_in_its_namespace_only(bench: Any, path: str) -> No
     (bench.aws.efs_dir / "seen").unlink()
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_a_read_only_mount_cannot_be_written(bench: Any) -> None:
     """``readOnly`` holds for the job."""
     point = {"sourceVolume": "efs", "containerPath": "/mnt/efs", "readOnly": True}
@@ -135,6 +137,7 @@ def test_a_read_only_mount_cannot_be_written(bench: Any) -> None:
     assert not (bench.aws.efs_dir / "never").exists()
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_volumes_without_efs_are_host_directories_or_empty(bench: Any, tmp_path: Path) -> None:
     """A host path is bound, and a volume without one is an empty directory of the job's own."""
     (tmp_path / "given").write_text("1")
@@ -189,16 +192,21 @@ def test_parameters_replace_references_in_the_command(bench: Any) -> None:
     assert job["parameters"] == {"a": "1", "b": "3"}
 
 
-def test_user_and_limits_hold(bench: Any) -> None:
-    """The container's user and ulimits are the process's."""
+def test_the_user_holds(bench: Any) -> None:
+    """The container's user is the process's, and owns its home."""
     if os.getuid() != 0:
         pytest.skip("another user's identity takes root")
+    script = "id -u; id -g; touch ~/mine && rm ~/mine"
+    job_id = bench.shell(script, container={"user": "12345:54321"})
+    assert bench.lines(bench.wait_for(job_id, "SUCCEEDED")) == ["12345", "54321"]
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_limits_hold(bench: Any) -> None:
+    """The container's ulimits are the process's, soft and hard."""
     limit = {"name": "nofile", "softLimit": 77, "hardLimit": 78}
-    job_id = bench.shell(
-        "id -u; id -g; ulimit -n; touch ~/mine && rm ~/mine",
-        container={"user": "12345:54321", "ulimits": [limit]},
-    )
-    assert bench.lines(bench.wait_for(job_id, "SUCCEEDED")) == ["12345", "54321", "77"]
+    job_id = bench.shell("ulimit -Sn; ulimit -Hn", container={"ulimits": [limit]})
+    assert bench.lines(bench.wait_for(job_id, "SUCCEEDED")) == ["77", "78"]
 
 
 def test_an_init_process_stands_before_the_job_when_asked(bench: Any) -> None:
@@ -212,6 +220,7 @@ def test_an_init_process_stands_before_the_job_when_asked(bench: Any) -> None:
     assert job["container"]["exitCode"] == 128 + signal.SIGTERM
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_a_read_only_root_leaves_what_is_the_jobs_own_writable(bench: Any) -> None:
     """With ``readonlyRootFilesystem`` a job writes to its mounts and scratch, no more."""
     read_only = {"sourceVolume": "efs", "containerPath": "/mnt/ro", "readOnly": True}
@@ -229,6 +238,7 @@ def test_a_read_only_root_leaves_what_is_the_jobs_own_writable(bench: Any) -> No
     assert bench.lines(job) == ["/mnt/efs", scratch, "/dev/shm", "/data"]  # noqa: S108 - the job's
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_memory_file_systems_have_their_sizes_and_options(bench: Any) -> None:
     """``tmpfs`` and ``sharedMemorySize`` are in MiB, and ``mountOptions`` hold."""
     linux = {
@@ -269,6 +279,7 @@ def test_terminate_kills_what_does_not_end(start_bench: Callable[..., Any]) -> N
     assert processes_of(job_id) == []
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_nothing_survives_the_main_process(bench: Any) -> None:
     """What a job left in the background ends with it."""
     job_id = bench.shell("setsid sleep 1000 & sleep 1000 & exit 0")
@@ -400,7 +411,7 @@ def test_a_hundred_jobs_run_at_once(bench: Any) -> None:
 
 
 def test_without_namespaces_the_mount_path_is_the_directory(
-    start_bench: Callable[..., Any], tmp_path: Path
+    start_bench: Callable[..., Any], tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
     """Jobs run as plain processes, what they leave is killed, and other paths are refused."""
     mount_path = str(tmp_path / "efs")
@@ -413,7 +424,7 @@ def test_without_namespaces_the_mount_path_is_the_directory(
     )
     assert bench.wait_for(job_id, "FAILED")["container"]["exitCode"] == 4
     assert (tmp_path / "efs" / "x").read_text() == "1\n"
-    assert processes_of(job_id) == []
+    eventually(lambda: processes_of(job_id) == [])
     elsewhere = bench.wait_for(bench.shell("true"), "FAILED")
     assert "must be the directory" in elsewhere["container"]["reason"]
     stopped = bench.submit("sleep", "1000", container={"mountPoints": points})

@@ -112,6 +112,7 @@ def test_connections_stay_open(bench: Any, make_client: Any) -> None:
     assert local_ports() == before
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_an_access_point_made_through_the_api_works(bench: Any, make_client: Any) -> None:
     """A job sees the root directory of an access point, on a file system of its own."""
     efs = make_client(bench.aws, "efs")
@@ -160,6 +161,7 @@ def test_a_web_page_cannot_run_commands(bench: Any) -> None:
         caught.value.close()
 
 
+@pytest.mark.usefixtures("namespaces")
 def test_jobs_end_with_the_spawner(start_bench: Callable[..., Any]) -> None:
     """If the process that starts jobs is killed, so are they, and none is RUNNING for ever."""
     bench = start_bench(isolation="namespace")
@@ -208,7 +210,7 @@ def test_stop_leaves_nothing(tmp_path: Path, bench_of: Callable[..., Any]) -> No
     started = [process for process in children if process.pid not in before]
     assert len(started) >= 6
     aws.stop()
-    assert not any(process.is_running() for process in started)
+    assert psutil.wait_procs(started, timeout=20)[1] == []
     assert set(threading.enumerate()) <= threads
     assert not root.exists()
     port = int(aws.endpoint_url.rsplit(":", 1)[1])
@@ -226,9 +228,11 @@ def test_a_given_root_stays_and_is_one_servers_alone(tmp_path: Path) -> None:
         assert (aws.efs_dir / "kept").read_text() == "1"
 
 
-def test_two_local_awss_have_jobs_of_their_own(start_bench: Callable[..., Any]) -> None:
+def test_two_local_awss_have_jobs_of_their_own(
+    start_bench: Callable[..., Any], tmp_path: Path
+) -> None:
     """In one process, the jobs and definitions of one are not the other's."""
-    one, two = start_bench(), start_bench()
+    one, two = (start_bench(mount_path=str(tmp_path / name)) for name in ("one", "two"))
     job_id = one.submit("true")
     assert two.batch.describe_jobs(jobs=[job_id])["jobs"] == []
     assert one.aws.access_point_id != two.aws.access_point_id

@@ -1,4 +1,4 @@
-"""The spawner by itself, as a user without privileges."""
+"""The spawner by itself: as a user without privileges, and in a chroot."""
 
 import json
 import os
@@ -28,21 +28,26 @@ def public_dir() -> Iterator[Path]:
 
 
 class Spawner:
-    """The other end of a spawner's socket."""
+    """The other end of a spawner's socket.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: holds a copy of the spawner.
+        before: a command that runs the command after it.
+        options: how to start it, as ``subprocess.Popen`` takes it.
+    """
+
+    def __init__(self, directory: Path, *before: str | Path, **options: Any) -> None:
         python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
         if os.getuid() != 0 or python is None:
-            pytest.skip("starting it as another user asks for root and a Python that all may run")
+            pytest.skip("it takes root to start it so, and a Python that all may run")
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
+            command: list[str | Path] = [python, "-I", "-S", directory / "spawner.py"]
             self.process = subprocess.Popen(
-                [python, "-I", "-S", directory / "spawner.py", str(theirs.fileno())],
+                [*before, *command, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 cwd="/",
-                user=NOBODY,
-                group=NOBODY,
-                extra_groups=[],
+                **options,
             )
         self.directory = directory
 
@@ -50,7 +55,7 @@ class Spawner:
         """Return the next event."""
         return json.loads(self.control.recv(65536) or "null")
 
-    def run(self, *argv: str, target: str) -> tuple[list[Any], str]:
+    def run(self, *argv: str, target: str, **more: Any) -> tuple[list[Any], str]:
         """Run a command with a directory bound at ``target``; return its events and output."""
         for name in ("source", "staging"):
             (self.directory / name).mkdir(mode=0o777, exist_ok=True)
@@ -69,6 +74,7 @@ class Spawner:
             "ulimits": [],
             "user": None,
             "init": False,
+            **more,
         }
         reading, writing = os.pipe()
         socket.send_fds(self.control, [json.dumps(request).encode()], [writing])
@@ -82,7 +88,7 @@ class Spawner:
 
 def test_a_user_without_privileges_gets_namespaces_too(public_dir: Path) -> None:
     """In a user namespace, mount points exist for the job alone, even below a new root."""
-    helper = Spawner(public_dir)
+    helper = Spawner(public_dir, user=NOBODY, group=NOBODY, extra_groups=[])
     hello = helper.receive()
     if hello["event"] == "refused":
         pytest.skip(f"user namespaces are not allowed here: {hello['error']}")
@@ -97,3 +103,46 @@ def test_a_user_without_privileges_gets_namespaces_too(public_dir: Path) -> None
     assert (events[0]["event"], events[0]["stage"]) == ("failed", "exec")
     helper.control.close()
     assert helper.process.wait(timeout=20) == 0
+
+
+# A root directory that is no mount point, on a shared mount: what is mounted there shows up in all
+# mount namespaces that share it. The command that follows runs in it.
+CHROOT = """
+set -eu
+directory=$1; shift
+mount -t tmpfs outside "$directory/outside"
+mount --make-shared "$directory/outside"
+root=$directory/outside/root
+mkdir -p "$root$directory" "$root/usr" "$root/proc" "$root/dev"
+for link in /bin /lib /lib64; do
+    if [ -L "$link" ]; then cp -P "$link" "$root"
+    elif [ -d "$link" ]; then mkdir "$root$link"; mount --rbind "$link" "$root$link"; fi
+done
+for entry in /usr /proc /dev "$directory"; do mount --bind "$entry" "$root$entry"; done
+cat /proc/self/mountinfo >"$directory/before"
+status=0
+chroot "$root" "$@" || status=$?
+cat /proc/self/mountinfo >"$directory/after"
+exit "$status"
+"""
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_in_a_chroot_no_mount_shows_up_outside(public_dir: Path) -> None:
+    """Also where its root is no mount point and the mount below is shared with the machine."""
+    (public_dir / "outside").mkdir()
+    unshare = ["unshare", "--mount", "--propagation", "private", "--"]
+    helper = Spawner(public_dir, *unshare, "sh", "-c", CHROOT, "sh", public_dir)
+    assert helper.receive() == {"event": "ready", "user_namespace": False}
+    for target in ("/mnt/efs", "/no-such-root/efs"):
+        events, output = helper.run("sh", "-c", f"touch {target}/x; exit 4", target=target)
+        assert events[-1].get("exit_code") == 4, (events, output)
+        (public_dir / "source" / "x").unlink()
+    script = "touch /mnt/efs/x || exit 5; touch /usr/x && exit 6; exit 4"
+    sealed = {"read_only_root": True, "cwd": f"{public_dir}/staging"}
+    events, output = helper.run("sh", "-c", script, target="/mnt/efs", **sealed)
+    assert events[-1].get("exit_code") == 4, (events, output)
+    helper.control.close()
+    assert helper.process.wait(timeout=20) == 0
+    assert "shared:" in (public_dir / "before").read_text()
+    assert (public_dir / "after").read_text() == (public_dir / "before").read_text()

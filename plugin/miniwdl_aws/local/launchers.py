@@ -253,13 +253,18 @@ class PlainLauncher:
     Args:
         loop: the event loop to receive events in.
         events: is told what becomes of the processes.
+        why: why there are no namespaces, if that was not asked for.
     """
 
     isolation = "no namespaces: jobs are plain processes and see this machine's files"
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, events: ProcessEvents) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, events: ProcessEvents, why: str = ""
+    ) -> None:
         self._loop = loop
         self._events = events
+        if why:
+            self.isolation = f"{self.isolation} ({why})"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -386,9 +391,9 @@ def process_launcher(isolation: Isolation) -> MakeProcessLauncher:
             return PlainLauncher(loop, events)
         try:
             return NamespaceLauncher(loop, events, staging)
-        except LocalAwsError:
+        except LocalAwsError as error:
             if isolation == "namespace":
                 raise
-            return PlainLauncher(loop, events)
+            return PlainLauncher(loop, events, str(error))
 
     return make

@@ -167,8 +167,43 @@ def _bind(source: str, target: Path, *, read_only: bool, staging: Path) -> None:
         _mount("none", str(target), None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
 
 
+def _leave_chroot_and_make_private() -> None:
+    """Make all mounts private where ``/`` is a plain directory of one of them, and ``/`` a mount.
+
+    The mount that holds ``/`` may be shared, so that binding ``/`` on itself would do it on the
+    machine too. Only from the namespace's own root, where ``setns`` leads, can it be made private.
+    """
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _call("setns", namespace, CLONE_NEWNS)
+        _mount("none", "/", None, MS_REC | MS_PRIVATE)
+        os.fchdir(root)
+        os.chroot(".")
+        _mount("/", "/", None, MS_BIND | MS_REC)
+        os.chdir("/..")  # what is mounted on /
+        os.chroot(".")
+    finally:
+        os.close(namespace)
+        os.close(root)
+
+
+def _make_private() -> None:
+    """See to it that no mount made from now on shows up outside this mount namespace."""
+    try:
+        _mount("none", "/", None, MS_REC | MS_PRIVATE)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        try:
+            _leave_chroot_and_make_private()
+        except OSError as second:
+            advice = "/ is no mount point: before chroot DIR, run mount --bind DIR DIR"
+            raise OSError(f"{second} ({advice})") from second
+
+
 def _isolate_mounts() -> None:
-    _mount("none", "/", None, MS_REC | MS_PRIVATE)
+    _make_private()
     _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 
@@ -414,11 +449,15 @@ class Spawner:
 def _try_namespaces(uid: int, gid: int) -> None:
     if uid != 0:
         enter_user_namespace(uid, gid)
+    receiver, status = os.pipe()
     pid = fork_into_namespaces()
     if pid == 0:
-        _probe()
+        _probe(status)
+    os.close(status)
+    with open(receiver, encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
+        problem = file.read()
     if os.waitpid(pid, 0)[1] != 0:
-        raise OSError(1, "mounting file systems in a new namespace is refused")
+        raise OSError(f"mounting file systems in a new namespace is refused: {problem}")
 
 
 def _enter(control: socket.socket) -> bool:
@@ -433,10 +472,12 @@ def _enter(control: socket.socket) -> bool:
     return True
 
 
-def _probe() -> NoReturn:
+def _probe(status: int) -> NoReturn:
     try:
         _isolate_mounts()
         os._exit(0)
+    except OSError as error:
+        os.write(status, str(error).encode())
     finally:
         os._exit(1)
 
