@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,10 @@ class Client:
 
     programs: tuple[Path, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    def having(self, **variables: str) -> "Client":
+        """Gives the same client with further variables in its environment."""
+        return replace(self, environment={**self.environment, **variables})
 
     def start(self, *command: str, cwd: Path | None = None) -> "subprocess.Popen[str]":
         """Starts one of its programs, with pipes for its output."""
