@@ -20,6 +20,9 @@ MISSES_BEFORE_LOST = 5
 
 Observer = Callable[[JobStatus], None]
 
+Patience = Callable[[JobStatus | None], float]
+"""How many seconds to leave a job alone, given its latest status; none before the first answer."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +79,16 @@ class _Watched:
     latest: JobStatus | None = None
     misses: int = 0
     seen_at: float = 0.0
+    due_at: float = 0.0
+    pressing: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.latest is None or not self.latest.is_terminal
+
+
+def _every_round(_status: JobStatus | None) -> float:
+    return 0.0
 
 
 class Describer:
@@ -84,9 +97,13 @@ class Describer:
     Observers are called on the describer's thread, one after another: they must return soon.
     The thread starts with the first job and ends when none is left.
 
+    A round asks about the jobs that are due, and fills its last call up with others: they cost
+    nothing.
+
     Args:
         describe: what is asked.
-        cadence: how often.
+        cadence: how far apart rounds are at the least.
+        patience: when a job is due again; in every round if not given.
         clock: a monotonic clock in seconds.
     """
 
@@ -95,21 +112,29 @@ class Describer:
         describe: DescribeJobs,
         cadence: Cadence | None = None,
         *,
+        patience: Patience = _every_round,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._describe = describe
         self._cadence = cadence or Cadence()
+        self._patience = patience
         self._clock = clock
         self._wake = threading.Condition()
         self._watched: dict[str, _Watched] = {}
         self._thread: threading.Thread | None = None
         self._failures = 0
         self._failing_since: float | None = None
+        self._swept_at = self._next_at = float("-inf")
 
     def watch(self, job_id: str, observer: Observer) -> None:
         """Call ``observer`` with the job's status now known and at each change from now on."""
         with self._wake:
-            watched = self._watched.setdefault(job_id, _Watched(seen_at=self._clock()))
+            watched = self._watched.get(job_id)
+            if watched is None:
+                now = self._clock()
+                watched = _Watched(seen_at=now, due_at=now + self._patience(None))
+                self._watched[job_id] = watched
+                self._rouse(watched)
             watched.observers.append(observer)
             if watched.latest is not None:
                 observer(watched.latest)
@@ -139,28 +164,51 @@ class Describer:
         finally:
             self.unwatch(job_id, observer)
 
-    def sweep(self) -> None:
-        """Ask once about all jobs that have not ended; what the thread does in each round."""
+    def hasten(self, job_id: str, seconds: float = 0.0) -> None:
+        """Ask about a job within so many seconds, as far as the cadence lets."""
         with self._wake:
-            open_ids = [
-                job_id
-                for job_id, watched in self._watched.items()
-                if watched.latest is None or not watched.latest.is_terminal
-            ]
-        for start in range(0, len(open_ids), MAX_DESCRIBED):
-            self._sweep_some(open_ids[start : start + MAX_DESCRIBED])
+            if (watched := self._watched.get(job_id)) is not None:
+                watched.due_at = min(watched.due_at, self._clock() + seconds)
+                self._rouse(watched)
+
+    def press(self, job_id: str) -> None:
+        """Ask about a job in every round from now on: it is about to end, or has."""
+        with self._wake:
+            if (watched := self._watched.get(job_id)) is not None:
+                watched.pressing, watched.due_at = True, self._clock()
+                self._rouse(watched)
+
+    def sweep(self) -> None:
+        """Ask once about the jobs that are due; what the thread does in each round."""
+        with self._wake:
+            self._swept_at = now = self._clock()
+            waiting = [(each.due_at, key) for key, each in self._watched.items() if each.is_open]
+        due = sum(due_at <= now for due_at, _ in waiting)
+        calls = -(-due // MAX_DESCRIBED)
+        asked = [job_id for _, job_id in sorted(waiting)[: calls * MAX_DESCRIBED]]
+        for start in range(0, len(asked), MAX_DESCRIBED):
+            self._sweep_some(asked[start : start + MAX_DESCRIBED])
 
     def _run(self) -> None:
         while True:
-            self.sweep()
             with self._wake:
+                while self._watched and (pause := self._until_next_round()) > 0:
+                    self._wake.wait(pause)
                 if not self._watched:
                     self._thread = None
                     return
-                self._wake.wait_for(
-                    lambda: not self._watched,
-                    self._cadence.pause(len(self._watched), self._failures),
-                )
+            self.sweep()
+
+    def _until_next_round(self) -> float:
+        due = [each.due_at for each in self._watched.values() if each.is_open]
+        pause = self._cadence.pause(len(due), self._failures)
+        self._next_at = max(self._swept_at + pause, min(due, default=float("inf")))
+        return min(self._next_at - self._clock(), threading.TIMEOUT_MAX)
+
+    def _rouse(self, watched: _Watched) -> None:
+        """Have the thread look at the time again, if a job is due before it would."""
+        if watched.due_at < self._next_at:
+            self._wake.notify_all()
 
     def _sweep_some(self, job_ids: list[str]) -> None:
         try:
@@ -180,7 +228,8 @@ class Describer:
                 if watched is None:
                     continue
                 watched.misses = 0
-                watched.seen_at = self._clock()
+                watched.seen_at = now = self._clock()
+                watched.due_at = now + (0 if watched.pressing else self._patience(status))
                 if status == watched.latest:
                     continue
                 watched.latest = status
@@ -194,6 +243,7 @@ class Describer:
             for job_id in job_ids & self._watched.keys():
                 watched = self._watched[job_id]
                 watched.misses += 1
+                watched.due_at = self._clock()
                 unseen = self._clock() - watched.seen_at
                 grace_over = unseen >= self._cadence.lost_grace_seconds
                 if grace_over and watched.misses >= MISSES_BEFORE_LOST:

@@ -3,6 +3,11 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+MAILBOX_VARIABLE = "WDL_AWS_MAILBOX"
+"""In miniwdl's own process: the folder where all task jobs of the run leave their signs. miniwdl
+warns of what begins with its own name and it does not know."""
 
 
 def process_environment() -> Mapping[str, str]:
@@ -13,6 +18,12 @@ def process_environment() -> Mapping[str, str]:
 def current_job_id(environ: Mapping[str, str]) -> str | None:
     """Give the id of the Batch job that this process runs in, if it runs in one."""
     return environ.get("AWS_BATCH_JOB_ID") or None
+
+
+def mailbox_folder(environ: Mapping[str, str]) -> Path | None:
+    """Give the folder where all task jobs leave their signs, if the runner made one."""
+    given = environ.get(MAILBOX_VARIABLE)
+    return Path(given) if given else None
 
 
 @contextlib.contextmanager

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from miniwdl_aws.settings import SETTINGS
 
 BACKEND_KEYS = (
-    "region", "describe_period", "submit_period", "submit_period_b", "submit_period_c",
-    "boto3_retries", "retry_wait", "job_timeout", "job_tags", "container_sync", "gpu_value",
-    "container_properties", "memory_delta",
+    "region", "describe_period", "describe_share", "submit_period", "submit_period_b",
+    "submit_period_c", "boto3_retries", "retry_wait", "job_timeout", "job_tags", "container_sync",
+    "gpu_value", "container_properties", "memory_delta",
 )  # fmt: skip
 """Keys of the backend's section ``[aws]`` that are no settings of a submission."""
 

@@ -199,3 +199,61 @@ def test_rounds_stretch_with_the_number_of_jobs_and_of_failures() -> None:
     assert cadence.pause(1000) == 5
     assert cadence.pause(1, failures=3) == 8
     assert cadence.pause(1, failures=100) == 60
+
+
+def test_a_patient_round_asks_about_what_is_due_and_fills_its_last_call(batch: FakeBatch) -> None:
+    """Jobs that are left alone cost no call of their own, but ride along in one that is made."""
+    ids = [f"j{number:03}" for number in range(150)]
+    batch.known = dict.fromkeys(ids, "RUNNING")
+    describer = Describer(
+        batch.describe,
+        Cadence(period_seconds=3600),
+        patience=lambda status: 20 if status is None else 60,
+        clock=batch.clock,
+    )
+    with contextlib.ExitStack() as watching:
+        for job_id in ids:
+            watching.enter_context(describer.watching(job_id, lambda _status: None))
+        describer.sweep()
+        assert batch.asked == []
+        describer.hasten("j149", 2)
+        batch.now = 2.0
+        describer.sweep()
+        assert [len(asked) for asked in batch.asked] == [100]
+        assert "j149" in batch.asked[0]
+        batch.now = 20.0
+        describer.sweep()
+        assert len(batch.asked) == 2
+        assert set(batch.asked[1]) >= set(ids) - set(batch.asked[0])
+        batch.now = 50.0
+        describer.sweep()
+        assert len(batch.asked) == 2
+
+
+def test_a_pressing_job_is_asked_about_in_every_round(batch: FakeBatch) -> None:
+    """A job that is about to end is not left alone again."""
+    batch.known = {"a": "RUNNING"}
+    describer = Describer(
+        batch.describe,
+        Cadence(period_seconds=3600),
+        patience=lambda _status: 60,
+        clock=batch.clock,
+    )
+    with describer.watching("a", lambda _status: None):
+        describer.press("a")
+        for _ in range(3):
+            describer.sweep()
+    assert batch.asked == [["a"], ["a"], ["a"]]
+
+
+def test_a_job_that_is_hastened_is_described_at_once_by_the_thread(batch: FakeBatch) -> None:
+    """The thread that sleeps until a job is due wakes when it is due sooner."""
+    batch.known = {"a": "RUNNING"}
+    told: queue.Queue[str] = queue.Queue()
+    describer = Describer(batch.describe, QUICK, patience=lambda _status: 3600)
+    with describer.watching("a", lambda status: told.put(status.status)):
+        describer.hasten("a", 0.01)
+        assert told.get(timeout=10) == "RUNNING"
+        batch.known["a"] = "SUCCEEDED"
+        describer.press("a")
+        assert told.get(timeout=10) == "SUCCEEDED"

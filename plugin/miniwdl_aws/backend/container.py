@@ -1,5 +1,6 @@
 """miniwdl's interface to the backend."""
 
+import atexit
 import logging
 import os
 import uuid
@@ -26,6 +27,7 @@ from miniwdl_aws.backend.request import (
 )
 from miniwdl_aws.backend.retries import Budgets, Retries
 from miniwdl_aws.backend.script import TaskScript, render
+from miniwdl_aws.backend.sentinel import Mailbox
 from miniwdl_aws.backend.settings import read_settings
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.errors import MiniwdlAwsError
@@ -56,6 +58,7 @@ class BatchJob(TaskContainer):
             cls._context = open_context(settings, process_environment())
         except MiniwdlAwsError as exc:
             raise BackendMisconfigured(str(exc)) from exc
+        atexit.register(cls._context.details.close)
         settings = cls._context.settings
         logger.info(
             Message(
@@ -136,7 +139,7 @@ class BatchJob(TaskContainer):
         )
         with submission_errors(logger):
             job = self._prepare(command)
-        status = run.to_its_end(job, self._definition())
+        status = run.to_its_end(job, self._definition(), self._mailbox(job.name))
         self._files.revalidate()
         return self._conclude(logger, run, job, status)
 
@@ -147,21 +150,25 @@ class BatchJob(TaskContainer):
         if not self._inputs_copied:
             link_inputs(self._input_links())
         arguments = ("/bin/sh", str(files.script))
+        name = task_job_name(
+            self._context.parent_job_id, self.run_id, self.try_counter, uuid.uuid4().hex[:8]
+        )
         environment: dict[str, str] = dict(self.runtime_values.get("env", {}))
         in_request = fits(arguments, environment)
         script = TaskScript(
             files=files,
+            mailbox=self._mailbox(name),
             shell=settings.command_shell,
             environment={} if in_request else environment,
             sync=settings.container_sync,
         )
         files.script.write_text(render(script))
-        return self._job(arguments, environment if in_request else {})
+        return self._job(name, arguments, environment if in_request else {})
 
-    def _job(self, arguments: tuple[str, ...], environment: dict[str, str]) -> TaskJob:
+    def _job(self, name: str, arguments: tuple[str, ...], environment: dict[str, str]) -> TaskJob:
         settings, parent = self._context.settings, self._context.parent_job_id
         return TaskJob(
-            name=task_job_name(parent, self.run_id, self.try_counter, uuid.uuid4().hex[:8]),
+            name=name,
             queue=self._queue(),
             command=arguments,
             environment=environment,
@@ -175,6 +182,10 @@ class BatchJob(TaskContainer):
     @property
     def _files(self) -> AttemptFiles:
         return AttemptFiles(task_dir=Path(self.host_dir), attempt=self.try_counter)
+
+    def _mailbox(self, job_name: str) -> Mailbox:
+        folder = self._context.mailbox or Path(self.host_dir)
+        return Mailbox(folder=folder, name=job_name)
 
     def _input_links(self) -> dict[Path, str]:
         return {

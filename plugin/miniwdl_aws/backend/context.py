@@ -4,19 +4,30 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from miniwdl_aws.backend.details import LateDetails
+from miniwdl_aws.backend.events import Backstop
 from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.sentinel import SignWatcher
 from miniwdl_aws.backend.settings import BackendSettings
 from miniwdl_aws.backend.waiting import TerminationWatch
 from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
-from miniwdl_aws.environment import current_job_id
+from miniwdl_aws.environment import current_job_id, mailbox_folder
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.pacer import Pacer
 
 SUBMIT_BURST = 50.0
 """SubmitJob requests that may go at once (AWS Batch user guide, "Service quotas")."""
+
+ACCOUNT_RATE = 50.0
+"""Requests a second that an account has for an operation of AWS Batch. Documented for SubmitJob
+(AWS Batch user guide, "Service quotas"); DescribeJobs is taken to have as many."""
+
+BACKSTOP_PERIODS = (20.0, 60.0)
+"""After how many describe periods Batch is asked of a job that gives no sign, first and later."""
 
 CONTROL_RATE = 48.0
 """Other requests a second, most of them TerminateJob when a run is ended: as many as SubmitJob."""
@@ -32,7 +43,10 @@ class BackendContext:
         definitions: the job definitions known so far.
         submitting: how SubmitJob is tried.
         controlling: how other requests are tried.
-        describer: sees all jobs.
+        describer: asks Batch about all jobs.
+        details: completes what is known of jobs that have succeeded.
+        signs: sees what the jobs' own shells tell.
+        mailbox: where they tell it; each in its call's run directory if None.
         watch: sees termination.
         parent_job_id: the workflow job that this process runs in, if it does.
     """
@@ -43,6 +57,9 @@ class BackendContext:
     submitting: Retry
     controlling: Retry
     describer: Describer
+    details: LateDetails
+    signs: SignWatcher
+    mailbox: Path | None
     watch: TerminationWatch
     parent_job_id: str | None
 
@@ -68,18 +85,30 @@ def open_context(
         max_attempts=settings.max_attempts,
         sleep=watch.noticed.wait,
     )
+    describer = _describer(settings, clients)
     return BackendContext(
         settings=_with_file_system(settings, clients, controlling),
         clients=clients,
         definitions=Definitions(clients, controlling),
         submitting=submitting,
         controlling=controlling,
-        describer=Describer(
-            batch_describe_jobs(clients), Cadence(period_seconds=settings.describe_period_seconds)
-        ),
+        describer=describer,
+        details=LateDetails(describer),
+        signs=SignWatcher(),
+        mailbox=mailbox_folder(environ),
         watch=watch,
         parent_job_id=current_job_id(environ),
     )
+
+
+def _describer(settings: BackendSettings, clients: AwsClients) -> Describer:
+    period = settings.describe_period_seconds
+    cadence = Cadence(
+        period_seconds=period, calls_per_second=settings.describe_share * ACCOUNT_RATE
+    )
+    first, later = BACKSTOP_PERIODS
+    patience = Backstop(first_seconds=first * period, later_seconds=later * period)
+    return Describer(batch_describe_jobs(clients), cadence, patience=patience)
 
 
 def _burst(rate: float) -> float:

@@ -44,6 +44,11 @@ class AttemptFiles:
         return self.task_dir / f"stderr{self._suffix}.txt"
 
     @property
+    def exit(self) -> Path:
+        """What the job's own shell says of its end, written last (`sentinel.Ending`)."""
+        return self.task_dir / f"exit{self._suffix}.json"
+
+    @property
     def _suffix(self) -> str:
         return str(self.attempt) if self.attempt > 1 else ""
 

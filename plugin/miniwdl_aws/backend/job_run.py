@@ -1,6 +1,7 @@
 """One job from its submission to its end: submitted, watched, and terminated with its run."""
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,9 +14,11 @@ from WDL.runtime.error import Terminated
 from miniwdl_aws.backend import jobs
 from miniwdl_aws.backend.context import BackendContext
 from miniwdl_aws.backend.definition import TaskDefinition
+from miniwdl_aws.backend.events import JobEvents
 from miniwdl_aws.backend.failures import TaskNotSubmitted
-from miniwdl_aws.backend.progress import JobProgress
+from miniwdl_aws.backend.progress import JobProgress, keep_detail
 from miniwdl_aws.backend.request import TaskJob, submit_request
+from miniwdl_aws.backend.sentinel import Mailbox
 from miniwdl_aws.backend.waiting import JobWaiter
 from miniwdl_aws.errors import AwsError, InvalidInputError
 from miniwdl_aws.status import JobStatus
@@ -65,12 +68,13 @@ class JobRun:
     running: Callable[[], AbstractContextManager[None]]
     stderr: Callable[[logging.Logger], AbstractContextManager[Callable[[], None]]]
 
-    def to_its_end(self, job: TaskJob, definition: TaskDefinition) -> JobStatus:
+    def to_its_end(self, job: TaskJob, definition: TaskDefinition, mailbox: Mailbox) -> JobStatus:
         """Submit the job and wait until it has ended.
 
         Args:
             job: the job.
             definition: its job definition, registered if there is none like it.
+            mailbox: where its shell leaves signs.
 
         Returns:
             Its last status, which is terminal.
@@ -83,7 +87,7 @@ class JobRun:
         with self.context.watch.watching(self.terminating, waiter.wake):
             with submission_errors(self.logger):
                 job_id = self._submit(job, definition)
-            return self._await(waiter, job_id)
+            return self._await(waiter, job_id, mailbox)
 
     def terminate(self, job_id: str, reason: str) -> bool:
         """Ask Batch to end a job; whether it could be asked."""
@@ -115,27 +119,39 @@ class JobRun:
         request = submit_request(job, context.definitions.ensure(definition))
         return jobs.submit(context.clients, context.submitting, request, stopping=self.terminating)
 
-    def _await(self, waiter: JobWaiter, job_id: str) -> JobStatus:
+    def _await(self, waiter: JobWaiter, job_id: str, mailbox: Mailbox) -> JobStatus:
+        events = JobEvents(job_id, mailbox, self.context.describer, waiter)
         with contextlib.ExitStack() as cleanup:
-            cleanup.enter_context(self.context.describer.watching(job_id, waiter.observe))
+            cleanup.enter_context(self.context.describer.watching(job_id, events.described))
+            cleanup.enter_context(
+                self.context.signs.watching(mailbox, began=events.began, ended=events.ended)
+            )
             progress = cleanup.enter_context(JobProgress(self.logger, self.task_dir, self.running))
             try:
-                status = self._wait_for_end(waiter, progress)
+                status = self._wait_for_end(waiter, events, progress)
             except BaseException:
                 self.terminate(job_id, "the task's runner failed")
                 raise
             if status is None:
                 self._end(waiter, progress, job_id)
+        mailbox.clear()
+        if status is not None and status.succeeded and not status.log_stream:
+            keep = functools.partial(keep_detail, self.task_dir)
+            self.context.details.complete(status, keep)
         if status is None or (self.terminating() and not status.succeeded):
             raise Terminated(quiet=not progress.has_started)
         return status
 
-    def _wait_for_end(self, waiter: JobWaiter, progress: JobProgress) -> JobStatus | None:
+    def _wait_for_end(
+        self, waiter: JobWaiter, events: JobEvents, progress: JobProgress
+    ) -> JobStatus | None:
         """Wait until the job has ended; None if miniwdl terminates first."""
         verbose = self.logger.isEnabledFor(VERBOSE_LEVEL)
         with self.stderr(self.logger) as poll_stderr:
             while True:
-                status = waiter.wait(STDERR_PERIOD_SECONDS if verbose else None)
+                patience = events.patience()
+                status = waiter.wait(STDERR_PERIOD_SECONDS if verbose else patience)
+                status = status or events.unconfirmed()
                 if status is not None:
                     progress.note(status)
                     if status.is_terminal:
@@ -148,6 +164,7 @@ class JobRun:
         """Terminate the job and see that it has ended."""
         if not self.terminate(job_id, "terminated by miniwdl"):
             return
+        self.context.describer.press(job_id)
         clock = self.context.controlling.clock
         deadline = clock() + TERMINATION_SECONDS
         while (left := deadline - clock()) > 0:

@@ -36,6 +36,7 @@ class JobProgress:
         self._task_dir = task_dir
         self._running = running
         self._seen: set[str] = set()
+        self._streams: set[str] = set()
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -55,15 +56,24 @@ class JobProgress:
         return bool(self._seen & {"STARTING", "RUNNING"})
 
     def note(self, status: JobStatus) -> None:
-        """Log a status when it is first seen, and keep the last one in a file."""
-        if status.status in self._seen:
-            return
+        """Log a status when it is first seen, and keep the last one in a file.
+
+        A job that runs is logged again once the name of its log stream is known.
+        """
+        news = status.status not in self._seen
         self._seen.add(status.status)
+        named = bool(status.log_stream) and status.log_stream not in self._streams
+        if status.log_stream:
+            self._streams.add(status.log_stream)
+        if not (news or named):
+            return
         self._log(status)
+        if not news:
+            return
         if status.status == "RUNNING":
             self._stack.enter_context(self._running())
         if status.is_terminal:
-            self._keep(status)
+            keep_detail(self._task_dir, status)
 
     def _log(self, status: JobStatus) -> None:
         fields: dict[str, Any] = {"status": status.status, "jobId": status.job_id}
@@ -78,6 +88,8 @@ class JobProgress:
         )
         log(StructuredLogMessage("AWS Batch job change", **fields))
 
-    def _keep(self, status: JobStatus) -> None:
-        detail = json.dumps(dataclasses.asdict(status), indent=2, sort_keys=True)
-        write_atomic(detail, str(self._task_dir / f"awsBatchJobDetail.{status.job_id}.json"))
+
+def keep_detail(task_dir: Path, status: JobStatus) -> None:
+    """Write the description of a job that has ended into its call's run directory."""
+    detail = json.dumps(dataclasses.asdict(status), indent=2, sort_keys=True)
+    write_atomic(detail, str(task_dir / f"awsBatchJobDetail.{status.job_id}.json"))

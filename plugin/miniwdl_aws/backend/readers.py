@@ -50,6 +50,18 @@ timeout = at_least(
 )
 
 
+def share(text: str) -> float:
+    """Read a part of a whole."""
+    rule = "must be a number greater than 0, at most 1"
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(rule) from None
+    if not 0 < value <= 1:
+        raise ValueError(rule)
+    return value
+
+
 def whole(text: str) -> int:
     """Read a whole number, which may be negative."""
     try:

@@ -1,11 +1,12 @@
 """The shell script that a task job runs: it holds what would not fit into a request.
 
-It needs a POSIX shell and the usual utilities (GNU's or BusyBox's), and keeps three promises:
+It needs a POSIX shell and the usual utilities (GNU's or BusyBox's), and keeps four promises:
 
 1. Standard output and error are complete in their files, and both in the job's log, when the
    job ends: two ``tee`` read them through named pipes and are waited for.
 2. The command's exit code is the job's.
 3. SIGTERM reaches the command, which may end its work, while its last words are still read.
+4. Once all that is done, and nothing is left to write, it tells of the end (`sentinel`).
 
 A process that the command leaves behind may hold the pipes open; it is not waited for longer than
 `DRAIN_SECONDS`, and a second when the job is being terminated. Where named pipes or ``tee`` cannot
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from miniwdl_aws.backend.files import AttemptFiles
+from miniwdl_aws.backend.sentinel import Mailbox
 from miniwdl_aws.errors import InvalidInputError
 
 DRAIN_SECONDS = 5
@@ -36,9 +38,11 @@ class TaskScript:
         shell: what interprets the command, with options.
         environment: variables that did not fit into the request.
         sync: whether to flush all files before the end.
+        mailbox: where to leave signs of its beginning and end.
     """
 
     files: AttemptFiles
+    mailbox: Mailbox
     shell: str = "/bin/bash"
     environment: Mapping[str, str] = field(default_factory=dict)
     sync: bool = False
@@ -53,16 +57,21 @@ def render(script: TaskScript) -> str:
         "command": files.command,
         "stdout": files.stdout,
         "stderr": files.stderr,
+        "exit": files.exit,
+        "sign_began": script.mailbox.began,
+        "sign_ended": script.mailbox.ended,
     }
     lines = [
         "#!/bin/sh",
         *(f"_mw_{name}={shlex.quote(str(path))}" for name, path in values.items()),
         *exports(script.environment),
+        _BEGIN,
         _SETTLE if files.attempt > 1 else "",
         'cd "$_mw_work" || exit 1',
         f"set -- {' '.join(shlex.quote(word) for word in shlex.split(script.shell))}",
         _RUN,
         _SYNC if script.sync else "",
+        _TELL,
         'exit "$_mw_command_code"',
     ]
     return "\n".join(line for line in lines if line) + "\n"
@@ -82,6 +91,10 @@ def exports(environment: Mapping[str, str]) -> list[str]:
             )
     return [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
 
+
+_BEGIN = """\
+_mw_began=$(date +%s 2>/dev/null) || _mw_began=0
+(: >"$_mw_sign_began") 2>/dev/null"""
 
 _SETTLE = f"""\
 _mw_waited=0
@@ -149,3 +162,14 @@ fi"""
 _SYNC = """\
 find . -type f -exec sync {} +
 sync "$_mw_stdout" "$_mw_stderr\""""
+
+_TELL = """\
+_mw_ended=$(date +%s 2>/dev/null) || _mw_ended=0
+{
+  printf '{"jobId": "%s", "exitCode": %s, "signalled": %s, "startedAt": %s, "stoppedAt": %s}\\n' \
+    "${AWS_BATCH_JOB_ID-}" "$_mw_command_code" "${_mw_stop:-0}" "$_mw_began" "$_mw_ended" \
+    >"$_mw_exit.new" &&
+    mv -f "$_mw_exit.new" "$_mw_exit" &&
+    { ln -f "$_mw_exit" "$_mw_sign_ended" || {
+      cat "$_mw_exit" >"$_mw_sign_ended.new" && mv -f "$_mw_sign_ended.new" "$_mw_sign_ended"; }; }
+} 2>/dev/null"""

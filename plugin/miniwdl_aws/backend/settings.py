@@ -41,7 +41,8 @@ class BackendSettings:
         fs: the EFS file system; found by the access point if empty.
         fsap: the EFS access point; the root of the file system if empty.
         mount: where all jobs mount it (``[file_io] root``), without a trailing slash.
-        describe_period_seconds: the pause between two rounds of DescribeJobs.
+        describe_period_seconds: the least pause between two rounds of DescribeJobs.
+        describe_share: the most of the account's request rate that DescribeJobs may take.
         submit_rate: SubmitJob requests a second.
         max_attempts: how often a request is tried that AWS could not answer.
         retry_wait_seconds: the pause before a task is tried again.
@@ -66,6 +67,7 @@ class BackendSettings:
     fsap: str = ""
     mount: str = "/mnt/efs"
     describe_period_seconds: float = 1.0
+    describe_share: float = 0.04
     submit_rate: float = MAX_SUBMIT_RATE
     max_attempts: int = 5
     retry_wait_seconds: float = 20.0
@@ -100,6 +102,7 @@ def read_settings(cfg: Configuration, *, user: str) -> BackendSettings:
         fsap=cfg.get(SECTION, "fsap", ""),
         mount=cfg.get("file_io", "root", "").rstrip("/"),
         describe_period_seconds=_read(cfg, "describe_period", readers.positive, 1.0),
+        describe_share=_read(cfg, "describe_share", readers.share, 0.04),
         submit_rate=_submit_rate(_read(cfg, "submit_period", readers.not_negative, 0.0)),
         max_attempts=_read(cfg, "boto3_retries", readers.attempts, 5),
         retry_wait_seconds=_read(cfg, "retry_wait", readers.not_negative, 20.0),

@@ -10,6 +10,7 @@ from typing import Any
 
 from miniwdl_aws.cleanup import delete_run_dir
 from miniwdl_aws.clients import AwsClients
+from miniwdl_aws.environment import MAILBOX_VARIABLE
 from miniwdl_aws.errors import (
     AwsError,
     ConfigurationError,
@@ -24,7 +25,7 @@ from miniwdl_aws.runner.failure import call_failure, ensure_error, write_error
 from miniwdl_aws.runner.options import RunOptions
 from miniwdl_aws.runner.process import Cancellation, ProcessResult, run_process
 from miniwdl_aws.runner.reaping import end_task_jobs
-from miniwdl_aws.runner.rundir import provision
+from miniwdl_aws.runner.rundir import make_mailbox, provision
 from miniwdl_aws.s3 import check_writable, parse_uri, publication_uri, write_object
 
 CANCELLED_EXIT_CODE = 143
@@ -67,7 +68,9 @@ def run_workflow(
         raise
     try:
         result = run_process(
-            _command(arguments, run_dir, options.parsed), options.environment, cancellation
+            _command(arguments, run_dir, options.parsed),
+            {**options.environment, MAILBOX_VARIABLE: str(make_mailbox(run_dir))},
+            cancellation,
         )
     except BaseException:
         update_marker(run_dir, state="failed")

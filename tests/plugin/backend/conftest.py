@@ -18,7 +18,10 @@ from WDL.runtime.config import Loader
 
 from miniwdl_aws.backend import BatchJob
 from miniwdl_aws.backend.context import BackendContext
+from miniwdl_aws.backend.details import LateDetails
+from miniwdl_aws.backend.events import Backstop
 from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.sentinel import Pace, SignWatcher
 from miniwdl_aws.backend.settings import BackendSettings
 from miniwdl_aws.backend.waiting import TerminationWatch
 from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
@@ -50,6 +53,7 @@ class FakeBatch:
         self.errors: dict[str, list[Exception]] = {}
         """What the next calls of an operation raise."""
         self.lost: set[str] = set()
+        """Jobs that Batch takes, never runs, and does not know."""
         self.hold = False
         """Whether jobs stay RUNNABLE."""
         self._ids = itertools.count(1)
@@ -98,7 +102,7 @@ class FakeBatch:
         self.jobs[job_id] = job
         if self.endings:
             job.description.update(self.endings.pop(0))
-        elif not self.hold:
+        elif not self.hold and job_id not in self.lost:
             self._start(job)
         return {"jobId": job_id}
 
@@ -107,7 +111,11 @@ class FakeBatch:
         given = {each["name"]: each["value"] for each in overrides["environment"]}
         job.process = subprocess.Popen(  # (a task's script)
             overrides["command"],
-            env={"PATH": os.environ["PATH"], **given},
+            env={
+                "PATH": os.environ["PATH"],
+                "AWS_BATCH_JOB_ID": job.description["jobId"],
+                **given,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -182,14 +190,19 @@ def open_backend(
             **settings,
         }
         clients: Any = batch
+        backstop = Backstop(first_seconds=0.05, later_seconds=0.05)
         cadence = Cadence(period_seconds=0.02, calls_per_second=100, lost_grace_seconds=0.1)
+        describer = Describer(batch_describe_jobs(clients), cadence, patience=backstop)
         context = BackendContext(
             settings=BackendSettings(**given),
             clients=clients,
             definitions=Definitions(clients, retry),
             submitting=retry,
             controlling=retry,
-            describer=Describer(batch_describe_jobs(clients), cadence),
+            describer=describer,
+            details=LateDetails(describer, delay_seconds=0.05),
+            signs=SignWatcher(Pace(shortest_seconds=0.02)),
+            mailbox=None,
             watch=TerminationWatch(0.02),
             parent_job_id=PARENT,
         )

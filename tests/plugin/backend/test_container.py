@@ -401,14 +401,61 @@ def test_inline_dockerfiles_are_refused(open_backend: Any, run_wdl: Any, tmp_pat
     assert "runtime.docker" in error_json(tmp_path / "runs/a run")["message"]
 
 
+LONG_ENOUGH = """
+version 1.1
+task long_enough {
+  command <<< until [ -e ../go ]; do sleep 0.1; done >>>
+}
+"""
+
+
 def test_statuses_are_logged_once_with_their_stream(
-    open_backend: Any, run_wdl: Any, caplog: pytest.LogCaptureFixture
+    open_backend: Any, run_wdl: Any, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """The task's log tells the job's changes, and where its log is."""
     caplog.set_level("INFO")
     open_backend()
-    run_dir, _ = run_wdl(source())
+
+    def let_it_end() -> None:
+        deadline = time.monotonic() + 20
+        while "stream/t-" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (tmp_path / "runs/a run/go").touch()
+
+    threading.Thread(target=let_it_end).start()
+    run_dir, _ = run_wdl(LONG_ENOUGH)
     log = (run_dir / "task.log").read_text()
     assert log.count('"SUCCEEDED"') == 1
-    assert "stream/t-0f1e2d3c4b5a-greet" in log
-    assert (run_dir / "awsBatchJobDetail.job-1.json").is_file()
+    assert "stream/t-0f1e2d3c4b5a-long_enough" in log
+    detail = json.loads((run_dir / "awsBatchJobDetail.job-1.json").read_text())
+    assert detail["log_stream"].startswith("stream/t-0f1e2d3c4b5a-long_enough")
+
+
+def test_the_stream_of_a_short_job_is_found_out_later(
+    batch: Any, open_backend: Any, run_wdl: Any, eventually: Any
+) -> None:
+    """A job that had ended before it was described is described when nobody waits for it."""
+    open_backend()
+    run_dir, _ = run_wdl(source())
+    detail = run_dir / "awsBatchJobDetail.job-1.json"
+    eventually(lambda: json.loads(detail.read_text())["log_stream"])
+    found = json.loads(detail.read_text())
+    assert (found["status"], found["exit_code"]) == ("SUCCEEDED", 0)
+    assert found["started_at"] <= found["stopped_at"]
+
+
+def test_a_success_that_the_shell_tells_costs_no_description(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """The head learns of 20 ends from the file system, while DescribeJobs is out of order."""
+    open_backend()
+    for _ in range(1000):
+        batch.fail("DescribeJobs", "ServerException", status=500)
+    scatter = (
+        "version 1.1\nworkflow many { scatter (i in range(20)) "
+        "{ call greet { input: who = i } } output { Array[String] said = greet.said } }\n"
+    )
+    run_dir, outputs = run_wdl(scatter + source().replace("version 1.1", ""))
+    assert len(outputs["said"]) == 20
+    assert len(list(run_dir.glob("call-greet-*/exit.json"))) == 20
+    assert not [*run_dir.glob("call-greet-*/*.began"), *run_dir.glob("call-greet-*/*.ended")]

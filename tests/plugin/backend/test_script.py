@@ -11,6 +11,7 @@ import pytest
 
 from miniwdl_aws.backend.files import AttemptFiles, point_work_at
 from miniwdl_aws.backend.script import DRAIN_SECONDS, TaskScript, exports, render
+from miniwdl_aws.backend.sentinel import Mailbox, read_ending
 from miniwdl_aws.errors import InvalidInputError
 
 SHELLS = [
@@ -32,12 +33,13 @@ def start(
         point_work_at(files)
     files.command.write_text(command)
     path = options.pop("path", os.environ["PATH"])
-    files.script.write_text(render(TaskScript(files=files, **options)))  # type: ignore[arg-type]
+    mailbox = Mailbox(folder=Path(options.pop("box", str(folder))), name="job")
+    files.script.write_text(render(TaskScript(files=files, mailbox=mailbox, **options)))  # type: ignore[arg-type]
     process = subprocess.Popen(
         [shutil.which(interpreter[0]) or "", *interpreter[1:], str(files.script)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={"PATH": path},
+        env={"PATH": path, "AWS_BATCH_JOB_ID": "job-1"},
     )
     return process, files
 
@@ -126,3 +128,44 @@ def test_variables_are_quoted() -> None:
     assert exports({"A": "a'b $c"}) == ["export A='a'\"'\"'b $c'"]
     with pytest.raises(InvalidInputError, match="not a name"):
         exports({"not a name": "x"})
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_end_is_told_when_all_is_written(tmp_path: Path, shell: list[str]) -> None:
+    """Exit code and job are told beside the streams and in the mailbox, the streams complete."""
+    process, files = start(tmp_path, "seq 5000; exit 3", shell)
+    box = Mailbox(folder=tmp_path, name="job")
+    while not box.ended.exists():
+        assert process.poll() is None or box.ended.exists()
+        time.sleep(0.01)
+    size = files.stdout.stat().st_size
+    process.communicate(timeout=60)
+    assert size == len("".join(f"{i}\n" for i in range(1, 5001)))
+    assert box.began.exists()
+    told = read_ending(box.ended)
+    assert told == read_ending(files.exit)
+    assert told is not None
+    assert (told.job_id, told.exit_code, told.signalled) == ("job-1", 3, False)
+    assert 0 < told.started_at <= told.stopped_at
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_end_by_signal_is_told_as_such(tmp_path: Path, shell: list[str]) -> None:
+    """A command that returns 0 after SIGTERM is not taken for one that did its work."""
+    command = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done"
+    process, files = start(tmp_path, command, shell)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    told = read_ending(files.exit)
+    assert told is not None
+    assert (told.exit_code, told.signalled) == (0, True)
+
+
+def test_a_mailbox_that_cannot_be_written_fails_nothing(tmp_path: Path) -> None:
+    """Signs are a shortcut; without them the job's exit code is the same."""
+    process, files = start(tmp_path, "echo hi", ["sh"], box="/proc/nowhere")
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, stderr) == (0, b"hi\n", b"")
+    assert read_ending(files.exit) is not None
