@@ -324,9 +324,6 @@ def test_tags_can_be_added_listed_and_removed(bench: Any) -> None:
         ({"retryStrategy": {"attempts": 11}}, "1 to 10"),
         ({"tags": {f"k{i}": "" for i in range(51)}}, "50"),
         ({"dependsOn": [{"jobId": "nobody"}]}, "nobody"),
-        ({"dependsOn": [{"jobId": "x", "type": "N_TO_N"}]}, "does not"),
-        ({"arrayProperties": {"size": 2}}, "the local AWS does not do this"),
-        ({"shareIdentifier": "a"}, "the local AWS does not do this"),
         ({"jobQueue": "miniwdl-workflow"}, "platform"),
         ({"containerOverrides": {"command": ["x" * 9000]}}, "8192"),
         (
@@ -369,7 +366,6 @@ def test_submissions_that_batch_refuses_are_refused(
         ({}, {"volumes": [{"name": "a b"}], "mountPoints": []}, "volumes name"),
         ({}, {"image": ""}, "image"),
         ({"type": "multinode"}, {}, "the local AWS does not do this"),
-        ({"schedulingPriority": 1}, {}, "the local AWS does not do this"),
     ],
 )
 def test_definitions_that_batch_refuses_are_refused(
@@ -428,9 +424,7 @@ def test_a_fargate_job_runs_on_the_workflow_queue(bench: Any) -> None:
 
 def test_calls_that_the_local_aws_does_not_do_say_so(bench: Any) -> None:
     """An operation of Batch that is not there is refused, never answered with success."""
-    assert "the local AWS does not do this" in refused(
-        bench.batch.create_scheduling_policy, name="x"
-    )
+    assert "the local AWS does not do this" in refused(bench.batch.list_consumable_resources)
 
 
 def test_a_large_request_is_refused(bench: Any) -> None:

@@ -298,11 +298,15 @@ def test_cancel_leaves_a_running_job_alone(bench: Any) -> None:
 
 @pytest.mark.parametrize("call", ["cancel_job", "terminate_job"])
 def test_a_waiting_job_can_be_cancelled_and_terminated(bench: Any, call: str) -> None:
-    """A job that has not started fails at once with the reason given, and never runs."""
+    """It never runs: terminated it fails at once, cancelled as what it depends on has ended."""
     first = bench.shell("sleep 300")
     waiting = bench.shell("true", dependsOn=[{"jobId": first}])
     bench.wait_for(waiting, "PENDING")
     getattr(bench.batch, call)(jobId=waiting, reason="not needed")
+    if call == "cancel_job":
+        job = bench.describe(waiting)
+        assert (job["status"], job["isCancelled"]) == ("PENDING", True)
+        bench.batch.terminate_job(jobId=first, reason="done")
     job = bench.wait_for(waiting, "FAILED")
     assert job["statusReason"] == "not needed"
     assert job["isCancelled"]

@@ -1,139 +1,15 @@
 """The lifecycle's rules, with a runner that the test drives."""
 
-import heapq
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from miniwdl_aws.local.arns import Arns
 from miniwdl_aws.local.attempts import Attempt, retries
-from miniwdl_aws.local.definitions import Definitions
-from miniwdl_aws.local.executor import TaskEvents
 from miniwdl_aws.local.jobs import TRANSITIONS, Job
-from miniwdl_aws.local.queues import Queues
 from miniwdl_aws.local.reasons import TIMED_OUT
-from miniwdl_aws.local.scheduler import Scheduler
-from miniwdl_aws.local.store import JobStore
-from miniwdl_aws.local.submissions import make_job
-
-
-@dataclass(eq=False)
-class FakeTimer:
-    """A call that the test's clock makes."""
-
-    call: Callable[[], object] | None
-
-    def cancel(self) -> None:
-        """Let it not come."""
-        self.call = None
-
-
-@dataclass
-class FakeRunner:
-    """Runs nothing: starts and stops are noted, time passes when the test says so."""
-
-    now: float = 0.0
-    running: dict[str, TaskEvents] = field(default_factory=dict)
-    stopped: set[str] = field(default_factory=set)
-    ever: list[str] = field(default_factory=list)
-    timers: list[tuple[float, int, FakeTimer]] = field(default_factory=list)
-    numbers: Any = field(default_factory=itertools.count)
-
-    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call as time next passes."""
-        self.call_later(0, function, *arguments)
-
-    def call_later(
-        self, seconds: float, function: Callable[..., object], *arguments: Any
-    ) -> FakeTimer:
-        """Call when the time has passed."""
-        timer = FakeTimer(lambda: function(*arguments))
-        heapq.heappush(self.timers, (self.now + seconds, next(self.numbers), timer))
-        return timer
-
-    def start(self, job: Job, task_id: str, stream: str, events: TaskEvents) -> None:
-        """Note a start."""
-        assert task_id not in self.ever
-        self.ever.append(task_id)
-        self.running[task_id] = events
-        events.task_started()
-
-    def stop(self, task_id: str) -> None:
-        """Note a stop."""
-        self.stopped.add(task_id)
-
-    def exit(self, task_id: str, code: int) -> None:
-        """End a task."""
-        self.running.pop(task_id).task_exited(code)
-
-    def advance(self, seconds: float = 0.0) -> None:
-        """Let time pass."""
-        end = self.now + seconds
-        while self.timers and self.timers[0][0] <= end:
-            self.now, _, timer = heapq.heappop(self.timers)
-            if timer.call is not None:
-                timer.call()
-        self.now = end
-
-
-class World:
-    """A scheduler with everything that it needs."""
-
-    def __init__(self, max_vcpus: int = 4, start_delay: float = 0.0) -> None:
-        arns = Arns("us-west-2")
-        self.runner = FakeRunner()
-        self.store = JobStore(lambda: int(self.runner.now * 1000))
-        self.queues = Queues(arns)
-        self.definitions = Definitions(arns)
-        self.arns = arns
-        self.scheduler = Scheduler(
-            store=self.store,
-            queues=self.queues,
-            runner=self.runner,
-            arns=arns,
-            start_delay_seconds=start_delay,
-        )
-        self.environment = self.queues.create_environment(
-            {
-                "computeEnvironmentName": "e",
-                "type": "MANAGED",
-                "computeResources": {"type": "EC2", "maxvCpus": max_vcpus},
-            }
-        )
-        order = [{"order": 1, "computeEnvironment": "e"}]
-        self.queues.create_queue(
-            {"jobQueueName": "q", "priority": 1, "computeEnvironmentOrder": order}
-        )
-        self.definitions.register(
-            {
-                "jobDefinitionName": "d",
-                "type": "container",
-                "containerProperties": {
-                    "image": "i",
-                    "command": ["true"],
-                    "resourceRequirements": [
-                        {"type": "VCPU", "value": "1"},
-                        {"type": "MEMORY", "value": "64"},
-                    ],
-                },
-            }
-        )
-
-    def submit(self, **more: Any) -> Job:
-        """Submit a job."""
-        job = make_job(
-            {"jobName": "j", "jobQueue": "q", "jobDefinition": "d", **more},
-            queues=self.queues,
-            definitions=self.definitions,
-            arns=self.arns,
-            now=int(self.runner.now * 1000),
-        )
-        self.scheduler.submit(job)
-        return job
+from tests.local.world import World
 
 
 def check_history(job: Job) -> None:
@@ -165,7 +41,11 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS, max_vcpus=st.integers(1, 4), start_delay=st.sampled_from([0.0, 1.0]))
-@settings(max_examples=150, deadline=None)
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_random_mixes_keep_the_lifecycle(
     steps: list[tuple[str, int, int]], max_vcpus: int, start_delay: float
 ) -> None:
@@ -183,14 +63,14 @@ def test_random_mixes_keep_the_lifecycle(
             getattr(world.scheduler, action)(jobs[pick % len(jobs)], "because")
         elif action == "advance":
             runner.advance(small)
-        assert 0 <= world.environment.used_vcpus <= max_vcpus
-        assert len(runner.running) <= world.environment.used_vcpus
+        assert 0 <= world.environment.used.vcpus <= max_vcpus
+        assert len(runner.running) <= world.environment.used.vcpus
     for _ in range(500):
         runner.advance(1)
         for task_id in list(runner.running):
             runner.exit(task_id, 0)
     assert not runner.running
-    assert world.environment.used_vcpus == 0
+    assert world.environment.used.vcpus == 0
     for job in jobs:
         assert job.ended, job.history
         check_history(job)
@@ -236,7 +116,7 @@ def test_a_job_terminated_while_it_starts_ends() -> None:
     world.runner.advance(5)
     assert (job.status, job.status_reason) == ("FAILED", "stop")
     assert world.runner.ever == []
-    assert world.environment.used_vcpus == 0
+    assert world.environment.used.vcpus == 0
 
 
 def test_a_terminated_job_is_not_tried_again() -> None:
@@ -254,10 +134,7 @@ def test_a_terminated_job_is_not_tried_again() -> None:
 def test_a_second_queue_of_higher_priority_goes_first() -> None:
     """When vCPUs come free, its jobs start before older ones."""
     world = World(max_vcpus=1)
-    order = [{"order": 1, "computeEnvironment": "e"}]
-    world.queues.create_queue(
-        {"jobQueueName": "urgent", "priority": 9, "computeEnvironmentOrder": order}
-    )
+    world.add_queue("urgent", priority=9)
     first, second, urgent = world.submit(), world.submit(), world.submit(jobQueue="urgent")
     world.runner.advance()
     assert [job.status for job in (first, second, urgent)] == ["RUNNING", "RUNNABLE", "RUNNABLE"]

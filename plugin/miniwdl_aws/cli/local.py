@@ -94,6 +94,13 @@ def _add_pacing(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> N
         help="from SIGTERM to SIGKILL (%(default)s)",
     )
     parser.add_argument(
+        "--job-retention",
+        type=float,
+        default=default.job_retention_seconds,
+        metavar="SECONDS",
+        help="how long ended jobs are kept (7 days)",
+    )
+    parser.add_argument(
         "--max-vcpus",
         type=int,
         default=default.max_vcpus,
@@ -117,6 +124,7 @@ def _settings(arguments: argparse.Namespace) -> LocalAwsSettings:
         start_delay_seconds=arguments.start_delay,
         stop_timeout_seconds=arguments.stop_timeout,
         max_vcpus=arguments.max_vcpus,
+        job_retention_seconds=arguments.job_retention,
     )
 
 

@@ -7,7 +7,7 @@ from miniwdl_aws.local.errors import unsupported
 from miniwdl_aws.local.job_calls import DefinitionCalls, JobCalls
 from miniwdl_aws.local.paging import Pages
 from miniwdl_aws.local.queues import Queues
-from miniwdl_aws.local.resource_calls import ResourceCalls
+from miniwdl_aws.local.resource_calls import PolicyCalls, ResourceCalls
 from miniwdl_aws.local.scheduler import Scheduler
 from miniwdl_aws.local.store import JobStore
 from miniwdl_aws.local.tag_calls import TagCalls
@@ -34,6 +34,7 @@ class BatchApi:
         scheduler: Scheduler,
     ) -> None:
         self._scheduler = scheduler
+        self._store = store
         pages = Pages()
         jobs = JobCalls(
             arns=arns,
@@ -49,6 +50,7 @@ class BatchApi:
             **ResourceCalls(
                 queues=queues, store=store, scheduler=scheduler, pages=pages
             ).operations,
+            **PolicyCalls(queues=queues, scheduler=scheduler, pages=pages).operations,
             **TagCalls(arns=arns, queues=queues, definitions=definitions, store=store).operations,
         }
 
@@ -69,4 +71,5 @@ class BatchApi:
         if function is None:
             raise unsupported(f"Operation {operation}")
         with self._scheduler.lock:
+            self._store.expire()
             return function(request)

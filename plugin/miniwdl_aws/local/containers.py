@@ -31,8 +31,6 @@ def check(container: Mapping[str, Any], *, fargate: bool) -> None:
             raise unsupported(what)
     _check_linux(container.get("linuxParameters", {}))
     _check_secrets(container)
-    if limits.requirement(container.get("resourceRequirements", []), "GPU"):
-        raise unsupported("GPU resource requirements")
     limits.resources(container, fargate=fargate)
     if fargate:
         _check_fargate(container)

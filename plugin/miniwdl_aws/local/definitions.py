@@ -18,13 +18,13 @@ _KEPT = (
     "timeout",
     "propagateTags",
     "platformCapabilities",
+    "schedulingPriority",
 )
 _UNSUPPORTED = {
     "nodeProperties": "Multi-node parallel jobs (nodeProperties)",
     "eksProperties": "Jobs on Amazon EKS (eksProperties)",
     "ecsProperties": "Jobs of several containers (ecsProperties)",
     "consumableResourceProperties": "Consumable resources (consumableResourceProperties)",
-    "schedulingPriority": "Fair-share scheduling (schedulingPriority)",
 }
 _CONTAINER_LISTS = (
     "command",
@@ -108,6 +108,7 @@ def _check(request: Mapping[str, Any]) -> None:
     limits.tags(request.get("tags", {}))
     limits.timeout(request.get("timeout"))
     limits.retry_strategy(request.get("retryStrategy"))
+    limits.scheduling_priority(request.get("schedulingPriority"))
     containers.check(request["containerProperties"], fargate=platforms == ["FARGATE"])
 
 
@@ -166,6 +167,10 @@ class Definitions:
 
     def select(self, request: Mapping[str, Any]) -> Iterator[JobDefinition]:
         """Yield what a DescribeJobDefinitions request asks for, the latest revision first."""
+        if len(request.get("jobDefinitions", [])) > limits.MAX_DESCRIBED_DEFINITIONS:
+            raise BatchError(
+                f"jobDefinitions must name at most {limits.MAX_DESCRIBED_DEFINITIONS} definitions"
+            )
         status = request.get("status")
         for definition in self._candidates(request):
             if status is None or definition.active == (status == "ACTIVE"):

@@ -1,15 +1,26 @@
 """Compute environments: what they offer, and what of it is taken."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from miniwdl_aws.local.errors import BatchError, unsupported
+from miniwdl_aws.local.reasons import JOB_TOO_LARGE, MAX_VCPUS_TOO_SMALL
+from miniwdl_aws.local.resources import Resources, instance_sizes
 
 FARGATE_TYPES = frozenset({"FARGATE", "FARGATE_SPOT"})
 RESOURCE_TYPES = FARGATE_TYPES | {"EC2", "SPOT"}
+_EC2_ONLY = ("minvCpus", "desiredvCpus", "instanceTypes", "ec2KeyPair", "instanceRole")
+_UPDATABLE = frozenset({"minvCpus", "maxvCpus", "desiredvCpus", "instanceTypes"})
 
 
-@dataclass
+@dataclass(eq=False)
 class ComputeEnvironment:
-    """A set of vCPUs on which jobs run.
+    """A pool of vCPUs, memory and GPUs on which jobs run.
+
+    On Fargate vCPUs alone are counted. On EC2 the pool has the memory and the GPUs that the best
+    of its instance types would bring with its vCPUs: instances are not modelled one by one.
 
     Attributes:
         name: its name.
@@ -18,7 +29,9 @@ class ComputeEnvironment:
         resources: its compute resources, updates applied.
         state: ENABLED or DISABLED.
         tags: its tags.
-        used_vcpus: what its jobs hold now.
+        sizes: what one instance may have, on EC2.
+        used: what its jobs hold now.
+        capacity: what all of its jobs together may hold.
     """
 
     name: str
@@ -27,17 +40,57 @@ class ComputeEnvironment:
     resources: dict[str, Any]
     state: str
     tags: dict[str, str]
-    used_vcpus: float = 0.0
+    sizes: tuple[Resources, ...] = ()
+    used: Resources = field(default_factory=Resources)
+    capacity: Resources = field(init=False)
 
     @property
     def fargate(self) -> bool:
         """Whether its jobs run on Fargate."""
         return self.resources["type"] in FARGATE_TYPES
 
-    def fits(self, vcpus: float) -> bool:
-        """Tell whether a job of this size can start now."""
-        enabled = self.state == "ENABLED"
-        return enabled and self.used_vcpus + vcpus <= self.resources["maxvCpus"]
+    def __post_init__(self) -> None:
+        self.capacity = self._capacity()
+
+    def _capacity(self) -> Resources:
+        vcpus = self.resources["maxvCpus"]
+        if self.fargate:
+            return Resources(vcpus, math.inf)
+        return Resources(
+            vcpus,
+            vcpus * max(size.memory_mib / size.vcpus for size in self.sizes),
+            math.floor(vcpus * max(size.gpus / size.vcpus for size in self.sizes)),
+        )
+
+    def fits(self, needs: Resources) -> bool:
+        """Tell whether a job with these needs can start now."""
+        return (
+            self.state == "ENABLED"
+            and self.obstacle(needs) is None
+            and (self.used + needs).within(self.capacity)
+        )
+
+    def obstacle(self, needs: Resources) -> str | None:
+        """Return why a job with these needs can never start here, in Batch's words."""
+        if needs.vcpus > self.resources["maxvCpus"]:
+            return MAX_VCPUS_TOO_SMALL
+        if not self.fargate and not any(needs.within(size) for size in self.sizes):
+            return JOB_TOO_LARGE
+        return None if needs.within(self.capacity) else MAX_VCPUS_TOO_SMALL
+
+    def update(self, request: Mapping[str, Any]) -> None:
+        """Apply UpdateComputeEnvironment to the state, the size or the instance types."""
+        resources = request.get("computeResources", {})
+        extra = (set(request) - {"computeEnvironment", "state", "computeResources"}) | (
+            set(resources) - _UPDATABLE
+        )
+        if extra:
+            raise unsupported(f"Updating {', '.join(sorted(extra))} of a compute environment")
+        updated = {**self.resources, **resources}
+        sizes = check_resources(updated)
+        self.state = state_in(request, self.state)
+        self.resources, self.sizes = updated, sizes
+        self.capacity = self._capacity()
 
     def describe(self) -> dict[str, Any]:
         """Return the entry of DescribeComputeEnvironments."""
@@ -56,3 +109,30 @@ class ComputeEnvironment:
             "serviceRole": self.request.get("serviceRole", ""),
             "containerOrchestrationType": "ECS",
         }
+
+
+def state_in(request: Mapping[str, Any], default: str) -> str:
+    """Return the state that a request gives a queue or a compute environment."""
+    state: str = request.get("state", default)
+    if state not in {"ENABLED", "DISABLED"}:
+        raise BatchError(f"state must be ENABLED or DISABLED, got {state!r}")
+    return state
+
+
+def check_resources(resources: Mapping[str, Any]) -> tuple[Resources, ...]:
+    """Refuse compute resources that Batch refuses; return the sizes of EC2's instances."""
+    kind = resources.get("type")
+    if kind not in RESOURCE_TYPES:
+        raise BatchError(
+            f"computeResources.type must be one of {sorted(RESOURCE_TYPES)}, got {kind!r}"
+        )
+    if resources["maxvCpus"] < 1:
+        raise BatchError(
+            f"computeResources.maxvCpus must be at least 1, got {resources['maxvCpus']}"
+        )
+    if kind not in FARGATE_TYPES:
+        return instance_sizes(resources.get("instanceTypes") or ["optimal"])
+    for key in _EC2_ONLY:
+        if key in resources:
+            raise BatchError(f"computeResources.{key} is not applicable for Fargate")
+    return ()

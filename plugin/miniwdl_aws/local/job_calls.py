@@ -1,5 +1,6 @@
 """Batch's operations on job definitions and jobs."""
 
+from collections.abc import Callable
 from typing import Any
 
 from miniwdl_aws.local import limits
@@ -89,18 +90,17 @@ class JobCalls:
             "ListJobs": self._list_jobs,
             "CancelJob": self._cancel,
             "TerminateJob": self._terminate,
+            "CancelJobs": self._cancel_several,
+            "TerminateJobs": self._terminate_several,
         }
 
     def _submit(self, request: Request) -> Answer:
-        for dependency in request.get("dependsOn", []):
-            if self._store.get(dependency.get("jobId", "")) is None:
-                raise BatchError(f"dependsOn: job {dependency.get('jobId')} does not exist")
         job = make_job(
             request,
             queues=self._queues,
             definitions=self._definitions,
+            store=self._store,
             arns=self._arns,
-            now=self._store.clock(),
         )
         self._scheduler.submit(job)
         return {"jobArn": job.arn, "jobName": job.name, "jobId": job.job_id}
@@ -116,35 +116,46 @@ class JobCalls:
         return b'{"jobs":[' + b",".join(entries) + b"]}"
 
     def _list_jobs(self, request: Request) -> Answer:
-        for key in ("arrayJobId", "multiNodeJobId"):
-            if request.get(key):
-                raise unsupported(f"Listing jobs by {key}")
-        if not request.get("jobQueue"):
-            raise BatchError("jobQueue must be given")
-        queue = self._queues.queue(request["jobQueue"]).name
-        filters = request.get("filters", [])
-        size = page_size(request, PAGE if filters else _STATUS_PAGE)
+        if request.get("multiNodeJobId"):
+            raise unsupported("Listing jobs by multiNodeJobId")
+        if bool(request.get("jobQueue")) == bool(request.get("arrayJobId")):
+            raise BatchError("One of jobQueue and arrayJobId must be given")
+        filters = [] if request.get("arrayJobId") else request.get("filters", [])
         found, token = self._pages.page(
-            lambda: self._jobs_of(queue, request, filters), request.get("nextToken"), size
+            lambda: self._jobs_of(request, filters),
+            request.get("nextToken"),
+            page_size(request, PAGE if filters else _STATUS_PAGE),
         )
         return answer("jobSummaryList", [job.summary() for job in found], token)
 
-    def _jobs_of(self, queue: str, request: Request, filters: list[dict[str, Any]]) -> list[Job]:
+    def _jobs_of(self, request: Request, filters: list[dict[str, Any]]) -> list[Job]:
+        status = request.get("jobStatus")
+        if status not in {None, *STATUSES}:
+            raise BatchError(f"jobStatus must be one of {', '.join(STATUSES)}, got {status!r}")
+        if request.get("arrayJobId"):
+            return self._children(request["arrayJobId"], status or "RUNNING")
+        queue = self._queues.queue(request["jobQueue"])
         if not filters:
-            status = request.get("jobStatus", "RUNNING")
-            if status not in STATUSES:
-                raise BatchError(f"jobStatus must be one of {', '.join(STATUSES)}, got {status!r}")
-            return self._store.with_status(queue, status)
+            return self._store.with_status(queue, status or "RUNNING")
         if len(filters) > 1:
             raise BatchError("Only one filter can be used at a time")
-        return self._store.filtered(queue, filters[0].get("name", ""), filters[0].get("values", []))
+        name = filters[0].get("name", "")
+        found = self._store.filtered(queue, name, filters[0].get("values", []))
+        if name == "SHARE_IDENTIFIER" and status:
+            return [job for job in found if job.status == status]
+        return found
+
+    def _children(self, job_id: str, status: str) -> list[Job]:
+        job = self._store.get(job_id)
+        if job is None or job.children is None:
+            raise BatchError(f"Array job {job_id} does not exist")
+        return [child for child in job.children.jobs if child.status == status]
 
     def _job(self, request: Request) -> Job:
         job = self._store.get(request["jobId"])
         if job is None:
             raise BatchError(f"Job {request['jobId']} does not exist")
-        if not request["reason"]:
-            raise BatchError("reason must not be empty")
+        limits.stop_reason(request["reason"])
         return job
 
     def _cancel(self, request: Request) -> Answer:
@@ -154,3 +165,21 @@ class JobCalls:
     def _terminate(self, request: Request) -> Answer:
         self._scheduler.terminate(self._job(request), request["reason"])
         return {}
+
+    def _cancel_several(self, request: Request) -> Answer:
+        return self._stop_several(request, self._scheduler.cancel)
+
+    def _terminate_several(self, request: Request) -> Answer:
+        return self._stop_several(request, self._scheduler.terminate)
+
+    def _stop_several(self, request: Request, stop: Callable[[Job, str], None]) -> Answer:
+        """Stop jobs; those that are not found count as stopped (Batch API, "CancelJobs")."""
+        limits.stop_reason(request["reason"])
+        if not 1 <= len(request["jobs"]) <= limits.MAX_STOPPED_JOBS:
+            raise BatchError(
+                f"jobs must name from 1 to {limits.MAX_STOPPED_JOBS} jobs, "
+                f"got {len(request['jobs'])}"
+            )
+        for job in filter(None, map(self._store.get, request["jobs"])):
+            stop(job, request["reason"])
+        return {"successful": list(request["jobs"]), "errors": []}

@@ -8,6 +8,7 @@ from miniwdl_aws.local.attempts import Attempt
 from miniwdl_aws.local.definitions import JobDefinition
 from miniwdl_aws.local.environments import ComputeEnvironment
 from miniwdl_aws.local.queues import JobQueue
+from miniwdl_aws.local.resources import Resources
 
 ENDED = frozenset({"SUCCEEDED", "FAILED"})
 STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
@@ -24,8 +25,50 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 """From each status to the next; back to RUNNABLE for another attempt only (AWS Batch user guide,
 "Job states")."""
 
+ARRAY_TRANSITIONS: dict[str, frozenset[str]] = {
+    "SUBMITTED": frozenset({"PENDING"}),
+    "PENDING": ENDED,
+    "SUCCEEDED": frozenset(),
+    "FAILED": frozenset(),
+}
+"""The same for the parent of an array (AWS Batch user guide, "Array jobs")."""
+
 
 @dataclass(eq=False)
+class ArrayChildren:
+    """The children of an array job.
+
+    Attributes:
+        jobs: the children in the order of their index.
+        counts: how many children have each status.
+        updated_at: when that changed last, in milliseconds since 1970.
+    """
+
+    jobs: "list[Job]"
+    counts: dict[str, int]
+    updated_at: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether all children have ended."""
+        return sum(self.counts[status] for status in ENDED) == len(self.jobs)
+
+    def moved(self, before: str, after: str, now: int) -> None:
+        """Count a child's change of status."""
+        self.counts[before] -= 1
+        self.counts[after] += 1
+        self.updated_at = now
+
+    def properties(self) -> dict[str, Any]:
+        """Return the parent's ``arrayProperties``."""
+        return {
+            "statusSummary": self.counts,
+            "statusSummaryLastUpdatedAt": self.updated_at,
+            "size": len(self.jobs),
+        }
+
+
+@dataclass(eq=False, slots=True)
 class Job:
     """A job and everything that happened to it.
 
@@ -36,16 +79,21 @@ class Job:
         queue: its queue.
         definition: the revision it was submitted with.
         container: its container properties, overrides and parameters applied.
-        vcpus: what it takes of its compute environment.
-        created_at: when it was submitted, in milliseconds since 1970.
+        needs: what it takes of its compute environment.
+        created_at: when it was submitted, or a child spawned, in milliseconds since 1970.
         request: the rest of what SubmitJob was given: parameters, retryStrategy, timeout, tags,
             propagateTags and dependsOn, the definition's where the submission gave none.
-        tags: its tags.
+        tags: its tags; a child has its parent's.
+        share: its share identifier, on a queue with a scheduling policy.
+        priority: its scheduling priority in that share.
+        parent: the array job whose child it is.
+        index: its place in that array.
+        children: its children, if it is an array job.
         attempts: the tries that have ended.
         attempt: the one under way, or the last.
         environment: where it runs now.
         history: every status it had, with its time.
-        stop_reason: why it was terminated, once it was.
+        stop_reason: why it was terminated or cancelled, once it was.
         timed_out: whether its attempt ran past its time-out.
     """
 
@@ -55,10 +103,15 @@ class Job:
     queue: JobQueue
     definition: JobDefinition
     container: dict[str, Any]
-    vcpus: float
+    needs: Resources
     created_at: int
     request: dict[str, Any]
     tags: dict[str, str]
+    share: str = ""
+    priority: int = 0
+    parent: "Job | None" = None
+    index: int | None = None
+    children: ArrayChildren | None = None
     status: str = "SUBMITTED"
     status_reason: str | None = None
     attempts: list[Attempt] = field(default_factory=list)
@@ -76,6 +129,11 @@ class Job:
     def ended(self) -> bool:
         """Whether its status can no longer change."""
         return self.status in ENDED
+
+    @property
+    def family(self) -> "list[Job]":
+        """The job itself, or the children of an array job."""
+        return self.children.jobs if self.children else [self]
 
     def touch(self) -> None:
         """Note that a member changed, so that it is described anew."""
@@ -97,6 +155,9 @@ class Job:
             "stoppedAt": self.stopped_at,
             "timeout": self.request.get("timeout"),
             "retryStrategy": self.request.get("retryStrategy"),
+            "shareIdentifier": self.share or None,
+            "schedulingPriority": self.priority if self.share else None,
+            "arrayProperties": self._array_properties(),
         }
         attempt = self.attempt.container() if self.attempt else {}
         return {
@@ -129,6 +190,10 @@ class Job:
             "statusReason": self.status_reason,
             "startedAt": attempt.started_at if attempt else None,
             "stoppedAt": self.stopped_at,
+            "shareIdentifier": self.share or None,
+            "arrayProperties": self._array_properties(),
+            "isCancelled": self.is_cancelled or None,
+            "isTerminated": self.is_terminated or None,
         }
         return {
             "jobArn": self.arn,
@@ -140,3 +205,8 @@ class Job:
             "container": {key: value for key, value in container.items() if value is not None},
             **{key: value for key, value in optional.items() if value is not None},
         }
+
+    def _array_properties(self) -> dict[str, Any] | None:
+        if self.children:
+            return self.children.properties()
+        return None if self.index is None else {"index": self.index}

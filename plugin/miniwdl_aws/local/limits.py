@@ -9,11 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from miniwdl_aws.local.errors import BatchError
+from miniwdl_aws.local.resources import Resources
 
 MAX_REQUEST_BYTES = 30 * 1024
 MAX_DEFINITION_BYTES = 24 * 1024
 MAX_OVERRIDES_BYTES = 8 * 1024
 MAX_DESCRIBED_JOBS = 100
+MAX_DESCRIBED_DEFINITIONS = 100
+MAX_REASON_CHARACTERS = 1024
+MAX_STOPPED_JOBS = 50
+MAX_SCHEDULING_PRIORITY = 9999
+ARRAY_SIZES = (2, 10_000)
 MAX_DEPENDENCIES = 20
 MAX_TAGS = 50
 MAX_EXIT_CONDITIONS = 5
@@ -80,6 +86,29 @@ def timeout(value: Mapping[str, Any] | None) -> None:
         )
 
 
+def array_size(size: int | None) -> None:
+    """Check the size of an array job."""
+    low, high = ARRAY_SIZES
+    if size is not None and not low <= size <= high:
+        raise BatchError(f"arrayProperties size must be from {low} to {high}, got {size}")
+
+
+def scheduling_priority(priority: int | None) -> None:
+    """Check the scheduling priority of a job definition or a submission."""
+    if priority is not None and not 0 <= priority <= MAX_SCHEDULING_PRIORITY:
+        raise BatchError(
+            f"The scheduling priority must be from 0 to {MAX_SCHEDULING_PRIORITY}, got {priority}"
+        )
+
+
+def stop_reason(reason: str) -> None:
+    """Check the reason for cancelling or terminating a job."""
+    if not 1 <= len(reason) <= MAX_REASON_CHARACTERS:
+        raise BatchError(
+            f"reason must have from 1 to {MAX_REASON_CHARACTERS} characters, got {len(reason)}"
+        )
+
+
 def retry_strategy(value: Mapping[str, Any] | None) -> None:
     """Check the number of attempts and the conditions for them."""
     strategy = value or {}
@@ -122,15 +151,15 @@ def _number(text: str, what: str) -> float:
     return number
 
 
-def resources(container: Mapping[str, Any], *, fargate: bool) -> tuple[float, int]:
-    """Check a container's CPU and memory for a platform.
+def resources(container: Mapping[str, Any], *, fargate: bool) -> Resources:
+    """Check a container's CPU, memory and GPUs for a platform.
 
     Args:
         container: container properties, overrides applied.
         fargate: whether it is to run on Fargate.
 
     Returns:
-        The vCPUs and the memory in MiB.
+        What the job needs.
     """
     wanted = container.get("resourceRequirements", [])
     cpu_text = requirement(wanted, "VCPU") or str(container.get("vcpus") or "")
@@ -138,13 +167,24 @@ def resources(container: Mapping[str, Any], *, fargate: bool) -> tuple[float, in
     if not cpu_text or not memory_text:
         raise BatchError("Container properties should specify VCPU and MEMORY requirements")
     vcpus, memory_mib = _number(cpu_text, "VCPU"), int(_number(memory_text, "MEMORY"))
+    gpus = _gpus(requirement(wanted, "GPU"), fargate=fargate)
     if fargate:
         _fargate_pair(vcpus, memory_mib)
     elif vcpus < 1 or vcpus != int(vcpus):
         raise BatchError(f"VCPU must be a whole number of at least 1 on EC2, got {cpu_text}")
     elif memory_mib < MIN_MEMORY_MIB:
         raise BatchError(f"MEMORY must be at least {MIN_MEMORY_MIB} MiB, got {memory_text}")
-    return vcpus, memory_mib
+    return Resources(vcpus, memory_mib, gpus)
+
+
+def _gpus(text: str | None, *, fargate: bool) -> int:
+    if text is None:
+        return 0
+    if fargate:
+        raise BatchError("GPU resource requirements are not applicable for Fargate")
+    if not text.isdigit() or int(text) < 1:
+        raise BatchError(f"GPU must be a whole number of at least 1, got {text!r}")
+    return int(text)
 
 
 def _fargate_pair(vcpus: float, memory_mib: int) -> None:

@@ -1,20 +1,23 @@
 """Job queues, and all that Batch keeps of queues and compute environments."""
 
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from miniwdl_aws.local import limits
 from miniwdl_aws.local.arns import Arns, name_in
-from miniwdl_aws.local.environments import RESOURCE_TYPES, ComputeEnvironment
+from miniwdl_aws.local.environments import ComputeEnvironment, check_resources, state_in
 from miniwdl_aws.local.errors import BatchError, unsupported
+from miniwdl_aws.local.lines import FairLine, FifoLine, Line
+from miniwdl_aws.local.reasons import JOB_TOO_LARGE, MAX_VCPUS_TOO_SMALL, TIME_LIMIT_REASONS
+from miniwdl_aws.local.resources import Resources
+from miniwdl_aws.local.scheduling_policies import SchedulingPolicies, SchedulingPolicy
 
-if TYPE_CHECKING:
-    from miniwdl_aws.local.jobs import Job
+_MAX_ENVIRONMENTS = 3
+_TIME_LIMIT_SECONDS = (600, 86_400)
 
 
-@dataclass
+@dataclass(eq=False)
 class JobQueue:
     """A queue of jobs for one or more compute environments.
 
@@ -25,7 +28,9 @@ class JobQueue:
         priority: queues of higher priority are served first.
         environments: the compute environments in the order in which they are tried.
         tags: its tags.
-        runnable: the jobs that wait for vCPUs, the oldest first.
+        policy: its scheduling policy; without one it is first in, first out.
+        time_limits: its ``jobStateTimeLimitActions``.
+        line: the jobs that wait for resources.
     """
 
     name: str
@@ -34,15 +39,41 @@ class JobQueue:
     priority: int
     environments: list[ComputeEnvironment]
     tags: dict[str, str]
-    runnable: "deque[Job]" = field(default_factory=deque)
+    policy: SchedulingPolicy | None = None
+    time_limits: list[dict[str, Any]] = field(default_factory=list)
+    line: Line = field(default_factory=FifoLine)
 
     @property
     def fargate(self) -> bool:
         """Whether its jobs run on Fargate."""
         return self.environments[0].fargate
 
+    @property
+    def total_vcpus(self) -> float:
+        """What its enabled compute environments have."""
+        enabled = (each for each in self.environments if each.state == "ENABLED")
+        return sum(each.capacity.vcpus for each in enabled)
+
+    def place(self, needs: Resources) -> ComputeEnvironment | None:
+        """Return the first compute environment in which a job can start now."""
+        return next((each for each in self.environments if each.fits(needs)), None)
+
+    def obstacle(self, needs: Resources) -> str | None:
+        """Return why a job can never start in any compute environment, in Batch's words."""
+        reasons = {environment.obstacle(needs) for environment in self.environments}
+        if None in reasons:
+            return None
+        return MAX_VCPUS_TOO_SMALL if MAX_VCPUS_TOO_SMALL in reasons else JOB_TOO_LARGE
+
+    def time_limit(self, reason: str) -> float | None:
+        """Return after how many seconds a job that blocks the queue for a reason is cancelled."""
+        code = reason.partition(" - ")[0]
+        seconds = [each["maxTimeSeconds"] for each in self.time_limits if each["reason"] == code]
+        return min(seconds, default=None)
+
     def describe(self) -> dict[str, Any]:
         """Return the entry of DescribeJobQueues."""
+        policy = {"schedulingPolicyArn": self.policy.arn} if self.policy else {}
         return {
             "jobQueueName": self.name,
             "jobQueueArn": self.arn,
@@ -57,26 +88,44 @@ class JobQueue:
             "serviceEnvironmentOrder": [],
             "jobQueueType": "ECS_FARGATE" if self.fargate else "ECS",
             "tags": self.tags,
-            "jobStateTimeLimitActions": [],
+            "jobStateTimeLimitActions": self.time_limits,
+            **policy,
         }
 
 
-def _state(request: Mapping[str, Any], default: str) -> str:
-    state: str = request.get("state", default)
-    if state not in {"ENABLED", "DISABLED"}:
-        raise BatchError(f"state must be ENABLED or DISABLED, got {state!r}")
-    return state
+def _time_limits(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    low, high = _TIME_LIMIT_SECONDS
+    for action in actions:
+        if action["reason"] not in TIME_LIMIT_REASONS:
+            raise BatchError(
+                f"jobStateTimeLimitActions reason must be one of {', '.join(TIME_LIMIT_REASONS)}, "
+                f"got {action['reason']!r}"
+            )
+        if (action["state"], action["action"]) != ("RUNNABLE", "CANCEL"):
+            raise BatchError("jobStateTimeLimitActions: the state is RUNNABLE, the action CANCEL")
+        if not low <= action["maxTimeSeconds"] <= high:
+            raise BatchError(
+                f"jobStateTimeLimitActions maxTimeSeconds must be from {low} to {high}, "
+                f"got {action['maxTimeSeconds']}"
+            )
+    return actions
 
 
 class Queues:
-    """All compute environments and job queues of an account.
+    """All compute environments, job queues and scheduling policies of an account.
 
     Args:
         arns: makes their ARNs.
+        clock: the time in milliseconds since 1970.
+
+    Attributes:
+        policies: the scheduling policies.
     """
 
-    def __init__(self, arns: Arns) -> None:
+    def __init__(self, arns: Arns, clock: Callable[[], int]) -> None:
+        self.policies = SchedulingPolicies(arns)
         self._arns = arns
+        self._clock = clock
         self._environments: dict[str, ComputeEnvironment] = {}
         self._queues: dict[str, JobQueue] = {}
 
@@ -89,32 +138,27 @@ class Queues:
             raise unsupported("Unmanaged compute environments")
         if request.get("eksConfiguration"):
             raise unsupported("Compute environments on Amazon EKS")
-        resources = dict(request.get("computeResources", {}))
-        if resources.get("type") not in RESOURCE_TYPES:
-            raise BatchError(f"computeResources.type must be one of {sorted(RESOURCE_TYPES)}")
+        if request.get("computeResources") is None:
+            raise BatchError("computeResources must be provided for a MANAGED compute environment")
+        resources = dict(request["computeResources"])
+        sizes = check_resources(resources)
         limits.tags(request.get("tags", {}))
         environment = ComputeEnvironment(
             name=name,
             arn=self._arns.batch("compute-environment", name),
             request=dict(request),
             resources=resources,
-            state=_state(request, "ENABLED"),
+            state=state_in(request, "ENABLED"),
             tags=dict(request.get("tags", {})),
+            sizes=sizes,
         )
         self._environments[name] = environment
         return environment
 
     def update_environment(self, request: Mapping[str, Any]) -> ComputeEnvironment:
-        """Change the state or the size of a compute environment."""
+        """Change the state, the size or the instance types of a compute environment."""
         environment = self.environment(request["computeEnvironment"])
-        resources = request.get("computeResources", {})
-        extra = (set(request) - {"computeEnvironment", "state", "computeResources"}) | (
-            set(resources) - {"minvCpus", "maxvCpus", "desiredvCpus"}
-        )
-        if extra:
-            raise unsupported(f"Updating {', '.join(sorted(extra))} of a compute environment")
-        environment.state = _state(request, environment.state)
-        environment.resources.update(resources)
+        environment.update(request)
         return environment
 
     def delete_environment(self, reference: str) -> None:
@@ -145,21 +189,37 @@ class Queues:
         queue = JobQueue(
             name=name,
             arn=self._arns.batch("job-queue", name),
-            state=_state(request, "ENABLED"),
+            state=state_in(request, "ENABLED"),
             priority=request["priority"],
             environments=self._order(request.get("computeEnvironmentOrder", [])),
             tags=dict(request.get("tags", {})),
+            time_limits=_time_limits(request.get("jobStateTimeLimitActions", [])),
         )
+        if request.get("schedulingPolicyArn"):
+            self._share_fairly(queue, self.policies.policy(request["schedulingPolicyArn"]))
         self._queues[name] = queue
         return queue
+
+    def _share_fairly(self, queue: JobQueue, policy: SchedulingPolicy) -> None:
+        queue.policy = policy
+        queue.line = FairLine(lambda: queue.policy or policy, self._clock)
 
     def update_queue(self, request: Mapping[str, Any]) -> JobQueue:
         """Change a job queue."""
         queue = self.queue(request["jobQueue"])
         self._refuse_extras(request)
+        state = state_in(request, queue.state)
+        environments = queue.environments
         if "computeEnvironmentOrder" in request:
-            queue.environments = self._order(request["computeEnvironmentOrder"])
-        queue.state = _state(request, queue.state)
+            environments = self._order(request["computeEnvironmentOrder"])
+        time_limits = _time_limits(request.get("jobStateTimeLimitActions", queue.time_limits))
+        if request.get("schedulingPolicyArn"):
+            if queue.policy is None:
+                raise BatchError(
+                    f"Job queue {queue.name} is FIFO: it can have no scheduling policy"
+                )
+            queue.policy = self.policies.policy(request["schedulingPolicyArn"])
+        queue.state, queue.environments, queue.time_limits = state, environments, time_limits
         queue.priority = request.get("priority", queue.priority)
         return queue
 
@@ -171,6 +231,12 @@ class Queues:
         if queue.state != "DISABLED":
             raise BatchError(f"Cannot delete, resource is not DISABLED: {queue.name}")
         return self._queues.pop(queue.name)
+
+    def delete_policy(self, arn: str) -> None:
+        """Remove a scheduling policy that no queue uses."""
+        if any(queue.policy and queue.policy.arn == arn for queue in self._queues.values()):
+            raise BatchError(f"Cannot delete, scheduling policy {arn} is used by a job queue")
+        self.policies.delete(arn)
 
     def queue(self, reference: str) -> JobQueue:
         """Find a job queue by name or ARN."""
@@ -198,15 +264,19 @@ class Queues:
         return [environment for environment in found if environment]
 
     def _refuse_extras(self, request: Mapping[str, Any]) -> None:
-        for key in ("schedulingPolicyArn", "serviceEnvironmentOrder", "jobStateTimeLimitActions"):
-            if request.get(key):
-                raise unsupported(f"{key} of a job queue")
+        if request.get("serviceEnvironmentOrder"):
+            raise unsupported("Service environments (serviceEnvironmentOrder)")
 
     def _order(self, entries: list[dict[str, Any]]) -> list[ComputeEnvironment]:
         ordered = sorted(entries, key=lambda entry: entry["order"])
         environments = [self.environment(entry["computeEnvironment"]) for entry in ordered]
         if not environments:
             raise BatchError("computeEnvironmentOrder must name at least one compute environment")
+        if len(environments) > _MAX_ENVIRONMENTS:
+            raise BatchError(
+                f"A job queue has at most {_MAX_ENVIRONMENTS} compute environments, "
+                f"got {len(environments)}"
+            )
         if len({environment.fargate for environment in environments}) > 1:
             raise BatchError("A job queue cannot mix Fargate and EC2 compute environments")
         return environments

@@ -6,10 +6,24 @@ CONTAINER_EXITED = "Essential container in task exited"
 START_FAILED = "Task failed to start"
 TIMED_OUT = "Job attempt duration exceeded timeout"
 DEPENDENCY_FAILED = "Dependent Job failed"
-TOO_LARGE = (
+ARRAY_CHILD_FAILED = "Array Child Job failed"
+TOO_MANY_TAGS = "The combined tags of the job and its job definition are more than 50"
+MAX_VCPUS_TOO_SMALL = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue "
     "cannot meet the CPU requirement of the job."
 )
+JOB_TOO_LARGE = (
+    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) "
+    "is higher than that can be met by the CE(s) attached to the job queue."
+)
+TIME_LIMIT_REASONS = (
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
+    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
+    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
+)
+"""What a queue's ``jobStateTimeLimitActions`` may act on; this and the texts of these reasons: AWS
+Batch user guide, "Jobs stuck in a RUNNABLE status"."""
+
 _NOT_FOUND_EXIT_CODE = 127
 _NOT_EXECUTABLE_EXIT_CODE = 126
 _BEGINNINGS = {
@@ -22,6 +36,12 @@ _BEGINNINGS = {
 }
 """By the stage of a start; any other's is CannotStartContainerError (Amazon ECS developer guide,
 "Amazon ECS stopped tasks error messages")."""
+
+
+def time_limit_passed(reason: str) -> str:
+    """Say that a job was cancelled since it blocked its queue for too long, and why it did."""
+    code = reason.partition(" - ")[0]
+    return f"Canceled by JobStateTimeLimit action due to reason: {code}"
 
 
 def start_failure(stage: str, error: str, command: Sequence[str]) -> tuple[int | None, str]:

@@ -1,6 +1,7 @@
-"""Batch's operations on compute environments and job queues."""
+"""Batch's operations on compute environments, job queues and scheduling policies."""
 
 from miniwdl_aws.local.calls import Answer, Operations, Request
+from miniwdl_aws.local.errors import BatchError
 from miniwdl_aws.local.jobs import ENDED, STATUSES
 from miniwdl_aws.local.paging import PAGE, Pages, answer, page_size
 from miniwdl_aws.local.queues import Queues
@@ -84,6 +85,53 @@ class ResourceCalls:
         queue = self._queues.delete_queue(request["jobQueue"])
         if queue is not None:
             for status in set(STATUSES) - ENDED:
-                for job in self._store.with_status(queue.name, status):
+                for job in self._store.with_status(queue, status):
                     self._scheduler.terminate(job, "JobQueue deleted")
+        return {}
+
+
+class PolicyCalls:
+    """The operations on scheduling policies.
+
+    Args:
+        queues: all queues and scheduling policies.
+        scheduler: runs the jobs.
+        pages: hands out lists.
+    """
+
+    def __init__(self, *, queues: Queues, scheduler: Scheduler, pages: Pages) -> None:
+        self._queues = queues
+        self._scheduler = scheduler
+        self._pages = pages
+        self.operations: Operations = {
+            "CreateSchedulingPolicy": self._create,
+            "DescribeSchedulingPolicies": self._describe,
+            "ListSchedulingPolicies": self._list,
+            "UpdateSchedulingPolicy": self._update,
+            "DeleteSchedulingPolicy": self._delete,
+        }
+
+    def _create(self, request: Request) -> Answer:
+        policy = self._queues.policies.create(request)
+        return {"name": policy.name, "arn": policy.arn}
+
+    def _describe(self, request: Request) -> Answer:
+        if len(request["arns"]) > PAGE:
+            raise BatchError(f"arns must name at most {PAGE} policies, got {len(request['arns'])}")
+        found = self._queues.policies.policies(request["arns"])
+        return {"schedulingPolicies": [policy.describe() for policy in found]}
+
+    def _list(self, request: Request) -> Answer:
+        found, token = self._pages.page(
+            self._queues.policies.policies, request.get("nextToken"), page_size(request, PAGE)
+        )
+        return answer("schedulingPolicies", [{"arn": policy.arn} for policy in found], token)
+
+    def _update(self, request: Request) -> Answer:
+        self._queues.policies.update(request)
+        self._scheduler.reschedule()
+        return {}
+
+    def _delete(self, request: Request) -> Answer:
+        self._queues.delete_policy(request["arn"])
         return {}

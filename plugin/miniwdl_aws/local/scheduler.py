@@ -4,11 +4,20 @@ import threading
 import uuid
 
 from miniwdl_aws.local.arns import Arns
+from miniwdl_aws.local.arrays import outcome
 from miniwdl_aws.local.attempts import Attempt, retries
-from miniwdl_aws.local.dependencies import Dependencies
+from miniwdl_aws.local.blocked import BlockedHeads
+from miniwdl_aws.local.dependencies import Dependencies, of_child, of_job
+from miniwdl_aws.local.environments import ComputeEnvironment
 from miniwdl_aws.local.jobs import Job
+from miniwdl_aws.local.limits import MAX_TAGS
 from miniwdl_aws.local.queues import JobQueue, Queues
-from miniwdl_aws.local.reasons import DEPENDENCY_FAILED, TIMED_OUT, TOO_LARGE
+from miniwdl_aws.local.reasons import (
+    DEPENDENCY_FAILED,
+    TIMED_OUT,
+    TOO_MANY_TAGS,
+    time_limit_passed,
+)
 from miniwdl_aws.local.runs import Run, TaskRunner
 from miniwdl_aws.local.store import JobStore
 
@@ -43,36 +52,65 @@ class Scheduler:
         self._arns = arns
         self._start_delay_seconds = start_delay_seconds
         self._dependencies = Dependencies()
+        self._heads = BlockedHeads(runner, store.clock, self._give_up)
 
     def submit(self, job: Job) -> None:
-        """Take in a job."""
+        """Take in a job, with its children if it is an array."""
         with self.lock:
             self._store.add(job)
+            if job.children:
+                self._store.move(job, "PENDING")
+                for child in job.children.jobs:
+                    self._store.add(child)
         self._runner.call_soon(self._admit, job)
 
     def cancel(self, job: Job, reason: str) -> None:
-        """Cancel a job that has not reached STARTING; do nothing to another."""
+        """Cancel a job, or the children of an array, that have not reached STARTING.
+
+        A PENDING job is cancelled once all that it depends on has ended (Batch API, "CancelJob").
+        """
         with self.lock:
-            if job.status in {"SUBMITTED", "PENDING", "RUNNABLE"}:
-                job.is_cancelled = True
-                self._end(job, "FAILED", reason)
+            if job.children and not job.ended:
+                self._mark_cancelled(job, reason)
+            if not (job.children and self._dependencies.waits(job)):
+                for each in job.family:
+                    self._cancel(each, reason)
         self.reschedule()
 
+    def _cancel(self, job: Job, reason: str) -> None:
+        if job.status not in {"SUBMITTED", "PENDING", "RUNNABLE"}:
+            return
+        self._mark_cancelled(job, reason)
+        if not self._dependencies.waits(job):
+            self._end(job, "FAILED", job.stop_reason)
+
+    def _mark_cancelled(self, job: Job, reason: str) -> None:
+        job.is_cancelled = True
+        job.stop_reason = job.stop_reason or reason
+        job.touch()
+
     def terminate(self, job: Job, reason: str) -> None:
-        """End a job, whatever it does."""
+        """End a job, or the children of an array, whatever they do."""
         with self.lock:
-            if job.ended:
-                return
-            if job.status not in {"STARTING", "RUNNING"}:
-                job.is_cancelled = True
-            job.is_terminated = True
-            job.touch()
-            if job.stop_reason is None:
-                job.stop_reason = reason
-            if job.is_cancelled:
-                self._end(job, "FAILED", reason)
-        self._runner.call_soon(self._stop, job)
+            if job.children and not job.ended:
+                job.is_terminated = True
+                job.stop_reason = job.stop_reason or reason
+                job.touch()
+            for each in job.family:
+                self._terminate(each, reason)
         self.reschedule()
+
+    def _terminate(self, job: Job, reason: str) -> None:
+        if job.ended:
+            return
+        job.is_terminated = True
+        job.stop_reason = job.stop_reason or reason
+        job.touch()
+        if job.status in {"STARTING", "RUNNING"}:
+            self._runner.call_soon(self._stop, job)
+        else:
+            job.is_cancelled = True
+            self._end(job, "FAILED", job.stop_reason)
 
     def reschedule(self) -> None:
         """Look again which jobs can start, after queues or compute environments changed."""
@@ -82,37 +120,78 @@ class Scheduler:
         with self.lock:
             if job.ended:
                 return
-            self._store.move(job, "PENDING")
-            dependencies = [self._store.get(each["jobId"]) for each in job.request["dependsOn"]]
-            if any(each and each.status == "FAILED" for each in dependencies):
-                self._end(job, "FAILED", DEPENDENCY_FAILED)
-            elif not self._dependencies.add(job, filter(None, dependencies)):
+            if not job.children:
+                self._store.move(job, "PENDING")
+            tags = {**job.definition.tags, **job.tags}
+            if job.request["propagateTags"] and len(tags) > MAX_TAGS:
+                self._fail(job, TOO_MANY_TAGS)
+            else:
+                self._wait_for(job, of_job(job, self._store.get))
+            self._schedule()
+
+    def _wait_for(self, job: Job, others: list[Job]) -> None:
+        if any(each.status == "FAILED" for each in others):
+            self._fail(job, DEPENDENCY_FAILED)
+        elif not self._dependencies.add(job, others):
+            self._go_on(job)
+
+    def _go_on(self, job: Job) -> None:
+        """Let a job go on that waits for nothing more, or the children of an array."""
+        if not job.children:
+            if job.is_cancelled:
+                self._end(job, "FAILED", job.stop_reason)
+            else:
                 self._make_runnable(job)
+            return
+        for child in job.children.jobs:
+            if child.status != "PENDING":  # terminated meanwhile
+                continue
+            if job.is_cancelled:
+                self._cancel(child, job.stop_reason or "")
+            else:
+                self._wait_for(child, of_child(child, self._store.get))
+
+    def _fail(self, job: Job, reason: str) -> None:
+        """End a job that cannot run, or all children of an array."""
+        if job.children:
+            job.stop_reason = job.stop_reason or reason
+        for each in job.family:
+            if not each.ended:
+                self._end(each, "FAILED", reason)
 
     def _make_runnable(self, job: Job) -> None:
         self._store.move(job, "RUNNABLE")
-        job.queue.runnable.append(job)
-        self._schedule()
+        job.queue.line.push(job)
 
     def _schedule(self) -> None:
         with self.lock:
             for queue in self._queues.by_priority():
-                while queue.runnable and self._place(queue, queue.runnable[0]):
-                    queue.runnable.popleft()
+                self._serve(queue)
 
-    def _place(self, queue: JobQueue, job: Job) -> bool:
-        """Give the first job of a queue its vCPUs; return whether it no longer waits."""
-        if job.status != "RUNNABLE":  # cancelled while it waited
-            return True
-        fitting = (each for each in queue.environments if each.fits(job.vcpus))
-        environment = next(fitting, None)
-        if environment is None:
-            largest = max(each.resources["maxvCpus"] for each in queue.environments)
-            if job.vcpus > largest and job.status_reason is None:
-                job.status_reason = TOO_LARGE
-                job.touch()
-            return False
-        environment.used_vcpus += job.vcpus
+    def _serve(self, queue: JobQueue) -> None:
+        """Start the jobs at a queue's head, until one does not fit."""
+        while (job := queue.line.head(queue.total_vcpus)) is not None:
+            environment = queue.place(job.needs)
+            if environment is None:
+                break
+            queue.line.placed(job)
+            self._start(job, environment)
+        reason = queue.obstacle(job.needs) if job else None
+        if job and job.status_reason != reason:
+            job.status_reason = reason
+            job.touch()
+        self._heads.note(queue, job, reason)
+
+    def _give_up(self, job: Job, reason: str) -> None:
+        """Cancel a job that has blocked its queue for too long."""
+        with self.lock:
+            if job.status == "RUNNABLE":
+                job.is_cancelled = True
+                self._end(job, "FAILED", time_limit_passed(reason))
+            self._schedule()
+
+    def _start(self, job: Job, environment: ComputeEnvironment) -> None:
+        environment.used += job.needs
         job.environment = environment
         self._store.move(job, "STARTING")
         task_id = uuid.uuid4().hex
@@ -120,7 +199,6 @@ class Scheduler:
         job.timed_out = False
         job.touch()
         self._runner.call_later(self._start_delay_seconds, self._launch, job)
-        return True
 
     def _launch(self, job: Job) -> None:
         run = Run(job, self, self._runner)
@@ -160,19 +238,18 @@ class Scheduler:
         with self.lock:
             attempt = _attempt(job)
             attempt.exit_code, attempt.reason = exit_code, reason
-            attempt.status_reason = self._why(job, status_reason)
+            attempt.status_reason = _why(job, status_reason)
             attempt.stopped_at = self._store.clock()
             job.attempts.append(attempt)
-            if job.environment is not None:
-                job.environment.used_vcpus -= job.vcpus
-                job.environment = None
+            self._release(job)
             self._conclude(job, attempt)
             self._schedule()
 
-    def _why(self, job: Job, status_reason: str) -> str:
-        if job.stop_reason is not None:
-            return job.stop_reason
-        return TIMED_OUT if job.timed_out else status_reason
+    def _release(self, job: Job) -> None:
+        if job.environment is not None:
+            job.environment.used -= job.needs
+            job.environment = None
+            job.queue.line.released(job)
 
     def _conclude(self, job: Job, attempt: Attempt) -> None:
         stopped = job.stop_reason is not None or job.timed_out
@@ -187,15 +264,26 @@ class Scheduler:
         self._store.move(job, status, reason)
         for dependent in self._dependencies.of(job):
             self._runner.call_soon(self._resolve, dependent, status)
+        parent = job.parent
+        if parent and parent.children and parent.children.ended:
+            self._end(parent, *outcome(parent, parent.children))
 
     def _resolve(self, dependent: Job, status: str) -> None:
+        """Let a job go on, one of whose dependencies has ended."""
         with self.lock:
             if dependent.status != "PENDING":
                 return
-            if status == "FAILED":
-                self._end(dependent, "FAILED", DEPENDENCY_FAILED)
+            if status == "FAILED" and not dependent.is_cancelled:
+                self._fail(dependent, DEPENDENCY_FAILED)
             elif self._dependencies.met(dependent):
-                self._make_runnable(dependent)
+                self._go_on(dependent)
+            self._schedule()
+
+
+def _why(job: Job, status_reason: str) -> str:
+    if job.stop_reason is not None:
+        return job.stop_reason
+    return TIMED_OUT if job.timed_out else status_reason
 
 
 def _attempt(job: Job) -> Attempt:

@@ -140,7 +140,7 @@ class LocalAws:
             rate=self.settings.rate,
             burst=self.settings.burst,
         )
-        self._store = JobStore(milliseconds)
+        self._store = JobStore(milliseconds, self.settings.job_retention_seconds)
         logs, secrets = LogStore(self.region), SecretStore(self.region)
         server = HttpServer(self.settings.host, self.settings.port)
         stack.callback(server.close)
@@ -150,7 +150,7 @@ class LocalAws:
         self._executor = self._make_executor(provisions, logs)
         stack.callback(self._executor.close)
         self._make_file_system(file_systems, stack)
-        queues = Queues(arns)
+        queues = Queues(arns, milliseconds)
         self._scheduler = Scheduler(
             store=self._store,
             queues=queues,

@@ -47,6 +47,8 @@ class LocalAwsSettings:
         stop_timeout_seconds: how long a job has from SIGTERM to SIGKILL (30 on AWS: Amazon ECS
             developer guide, "StopTask").
         max_vcpus: the size of each compute environment made at the start.
+        job_retention_seconds: how long ended jobs are kept (at least 7 days on AWS: AWS Batch user
+            guide, "Job states").
         server_threads: how many requests are served at once.
     """
 
@@ -64,6 +66,7 @@ class LocalAwsSettings:
     start_delay_seconds: float = 0.0
     stop_timeout_seconds: float = 30.0
     max_vcpus: int = 10_000
+    job_retention_seconds: float = 7 * 86_400.0
     server_threads: int = 32
 
     def __post_init__(self) -> None:
@@ -73,7 +76,12 @@ class LocalAwsSettings:
                 "run commands on this machine. Use 127.0.0.1, or allow it with --allow-remote "
                 "(allow_remote=True)"
             )
-        for name in ("latency_ms", "start_delay_seconds", "stop_timeout_seconds"):
+        for name in (
+            "latency_ms",
+            "start_delay_seconds",
+            "stop_timeout_seconds",
+            "job_retention_seconds",
+        ):
             if getattr(self, name) < 0:
                 raise LocalAwsError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.rate is not None and self.rate <= 0:

@@ -1,24 +1,61 @@
 """All jobs, and how they are found."""
 
 import bisect
+import math
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from miniwdl_aws.local.errors import BatchError
-from miniwdl_aws.local.jobs import TRANSITIONS, Job
+from miniwdl_aws.local.jobs import ARRAY_TRANSITIONS, TRANSITIONS, Job
+from miniwdl_aws.local.queues import JobQueue
 
 
 @dataclass
 class _QueueIndex:
+    """A queue's jobs, without the children of arrays."""
+
     by_status: dict[str, dict[str, Job]] = field(default_factory=dict)
-    by_name: dict[str, list[Job]] = field(default_factory=dict)
+    by_name: dict[str, dict[str, Job]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
-    by_definition: dict[str, dict[str, list[Job]]] = field(default_factory=dict)
+    by_definition: dict[str, dict[str, dict[str, Job]]] = field(default_factory=dict)
     created: list[Job] = field(default_factory=list)
+
+    def add(self, job: Job) -> None:
+        self.by_status.setdefault(job.status, {})[job.job_id] = job
+        self.created.append(job)
+        folded = job.name.casefold()
+        if folded not in self.by_name:
+            self.by_name[folded] = {}
+            bisect.insort(self.names, folded)
+        self.by_name[folded][job.job_id] = job
+        revisions = self.by_definition.setdefault(job.definition.name, {})
+        revisions.setdefault(job.definition.arn, {})[job.job_id] = job
+
+    def move(self, job: Job, status: str) -> None:
+        del self.by_status[job.status][job.job_id]
+        self.by_status.setdefault(status, {})[job.job_id] = job
+
+    def remove(self, job: Job) -> None:
+        del self.by_status[job.status][job.job_id]
+        self.created.pop(self._place(job))
+        folded = job.name.casefold()
+        del self.by_name[folded][job.job_id]
+        if not self.by_name[folded]:
+            del self.by_name[folded]
+            self.names.pop(bisect.bisect_left(self.names, folded))
+        revisions = self.by_definition[job.definition.name]
+        del revisions[job.definition.arn][job.job_id]
+        if not revisions[job.definition.arn]:
+            del revisions[job.definition.arn]
+
+    def _place(self, job: Job) -> int:
+        first = bisect.bisect_left(self.created, job.created_at, key=lambda each: each.created_at)
+        return self.created.index(job, first)
 
 
 Observer = Callable[[Job, str | None], None]
-"""Is told a job and the status that it had before; None for a job that was just submitted."""
+"""Is told a job and the status that it had before; None for a job that is new."""
 
 
 class JobStore:
@@ -26,13 +63,16 @@ class JobStore:
 
     Args:
         clock: the time in milliseconds since 1970.
+        retention_seconds: how long ended jobs are kept.
     """
 
-    def __init__(self, clock: Callable[[], int]) -> None:
+    def __init__(self, clock: Callable[[], int], retention_seconds: float = math.inf) -> None:
         self.clock = clock
+        self._retention_ms = retention_seconds * 1000
         self._observers: list[Observer] = []
         self._by_id: dict[str, Job] = {}
-        self._queues: dict[str, _QueueIndex] = {}
+        self._queues: dict[JobQueue, _QueueIndex] = defaultdict(_QueueIndex)
+        self._ended: deque[Job] = deque()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -53,19 +93,11 @@ class JobStore:
         return self._by_id.get(job_id)
 
     def add(self, job: Job) -> None:
-        """Take in a newly submitted job."""
+        """Take in a job that was submitted, or a child that was spawned."""
         self._by_id[job.job_id] = job
-        index = self._queues.setdefault(job.queue.name, _QueueIndex())
-        index.by_status.setdefault(job.status, {})[job.job_id] = job
-        index.created.append(job)
-        folded = job.name.casefold()
-        if folded not in index.by_name:
-            index.by_name[folded] = []
-            bisect.insort(index.names, folded)
-        index.by_name[folded].append(job)
-        revisions = index.by_definition.setdefault(job.definition.name, {})
-        revisions.setdefault(job.definition.arn, []).append(job)
-        job.history.append((job.status, self.clock()))
+        if job.parent is None:
+            self._queues[job.queue].add(job)
+        job.history.append((job.status, job.created_at))
         self._tell(job, None)
 
     def move(self, job: Job, status: str, reason: str | None = None) -> int:
@@ -74,67 +106,76 @@ class JobStore:
         Raises:
             ValueError: the lifecycle has no such step.
         """
-        if status not in TRANSITIONS[job.status]:
+        if status not in (ARRAY_TRANSITIONS if job.children else TRANSITIONS)[job.status]:
             raise ValueError(f"job {job.job_id}: no way from {job.status} to {status}")
-        by_status = self._queues[job.queue.name].by_status
-        del by_status[job.status][job.job_id]
-        by_status.setdefault(status, {})[job.job_id] = job
         now = self.clock()
+        if job.parent is None:
+            self._queues[job.queue].move(job, status)
+        elif job.parent.children is not None:
+            job.parent.children.moved(job.status, status, now)
+            job.parent.touch()
         previous = job.status
         job.status, job.status_reason = status, reason
-        if job.ended:
-            job.stopped_at = now
         job.history.append((status, now))
+        if job.ended:
+            self._note_end(job, now)
         job.touch()
         self._tell(job, previous)
         return now
+
+    def expire(self) -> None:
+        """Forget the jobs that ended longer ago than the retention time, with their children."""
+        oldest = self.clock() - self._retention_ms
+        while self._ended and (self._ended[0].stopped_at or 0) <= oldest:
+            job = self._ended.popleft()
+            self._queues[job.queue].remove(job)
+            for each in {job, *job.family}:
+                del self._by_id[each.job_id]
+
+    def _note_end(self, job: Job, now: int) -> None:
+        job.stopped_at = now
+        if job.parent is None:
+            self._ended.append(job)
 
     def _tell(self, job: Job, previous: str | None) -> None:
         for observer in self._observers:
             observer(job, previous)
 
-    def with_status(self, queue: str, status: str) -> list[Job]:
+    def with_status(self, queue: JobQueue, status: str) -> list[Job]:
         """Return a queue's jobs of a status, the most recent first."""
-        index = self._queues.get(queue, _QueueIndex())
-        found = index.by_status.get(status, {}).values()
+        found = self._queues[queue].by_status.get(status, {}).values()
         return sorted(found, key=lambda job: job.created_at, reverse=True)
 
-    def filtered(self, queue: str, name: str, values: list[str]) -> list[Job]:
+    def filtered(self, queue: JobQueue, name: str, values: list[str]) -> list[Job]:
         """Return a queue's jobs that a ListJobs filter matches, the most recent first."""
-        index = self._queues.get(queue, _QueueIndex())
-        finders: dict[str, Callable[[_QueueIndex, str], Iterable[Job]]] = {
-            "JOB_NAME": _by_name,
-            "JOB_DEFINITION": _by_definition,
-            "BEFORE_CREATED_AT": _before,
-            "AFTER_CREATED_AT": _after,
-        }
-        if name not in finders:
-            raise BatchError(f"Filter {name!r} is not one of {', '.join(finders)}")
-        found = {job.job_id: job for value in values for job in finders[name](index, value)}
+        if name not in _FINDERS:
+            raise BatchError(f"Filter {name!r} is not one of {', '.join(_FINDERS)}")
+        index = self._queues[queue]
+        found = {job.job_id: job for value in values for job in _FINDERS[name](index, value)}
         return sorted(found.values(), key=lambda job: job.created_at, reverse=True)
 
 
 def _by_name(index: _QueueIndex, value: str) -> Iterator[Job]:
     folded = value.casefold()
     if not folded.endswith("*"):
-        yield from index.by_name.get(folded, [])
+        yield from index.by_name.get(folded, {}).values()
         return
     prefix = folded[:-1]
     for position in range(bisect.bisect_left(index.names, prefix), len(index.names)):
         if not index.names[position].startswith(prefix):
             return
-        yield from index.by_name[index.names[position]]
+        yield from index.by_name[index.names[position]].values()
 
 
 def _by_definition(index: _QueueIndex, value: str) -> Iterator[Job]:
     if value.startswith("arn:"):
         name = value.rsplit("/", 1)[-1].partition(":")[0]
-        yield from index.by_definition.get(name, {}).get(value, [])
+        yield from index.by_definition.get(name, {}).get(value, {}).values()
         return
     for name, revisions in index.by_definition.items():
         if name == value or (value.endswith("*") and name.startswith(value[:-1])):
             for jobs in revisions.values():
-                yield from jobs
+                yield from jobs.values()
 
 
 def _milliseconds(value: str) -> int:
@@ -151,3 +192,16 @@ def _before(index: _QueueIndex, value: str) -> list[Job]:
 def _after(index: _QueueIndex, value: str) -> list[Job]:
     begin = bisect.bisect_right(index.created, _milliseconds(value), key=lambda job: job.created_at)
     return index.created[begin:]
+
+
+def _by_share(index: _QueueIndex, value: str) -> Iterator[Job]:
+    return (job for job in index.created if job.share == value)
+
+
+_FINDERS: dict[str, Callable[[_QueueIndex, str], Iterable[Job]]] = {
+    "JOB_NAME": _by_name,
+    "JOB_DEFINITION": _by_definition,
+    "BEFORE_CREATED_AT": _before,
+    "AFTER_CREATED_AT": _after,
+    "SHARE_IDENTIFIER": _by_share,
+}

@@ -7,18 +7,20 @@ from typing import Any
 
 from miniwdl_aws.local import containers, limits
 from miniwdl_aws.local.arns import Arns
+from miniwdl_aws.local.arrays import spawn
 from miniwdl_aws.local.definitions import Definitions, JobDefinition
+from miniwdl_aws.local.dependencies import check as check_dependencies
 from miniwdl_aws.local.errors import BatchError, unsupported
 from miniwdl_aws.local.jobs import Job
+from miniwdl_aws.local.lines import FairLine
 from miniwdl_aws.local.queues import JobQueue, Queues
+from miniwdl_aws.local.scheduling_policies import MAX_SHARES, check_share
+from miniwdl_aws.local.store import JobStore
 
 _UNSUPPORTED = {
-    "arrayProperties": "Array jobs (arrayProperties)",
     "nodeOverrides": "Multi-node parallel jobs (nodeOverrides)",
     "eksPropertiesOverride": "Jobs on Amazon EKS (eksPropertiesOverride)",
     "ecsPropertiesOverride": "Jobs of several containers (ecsPropertiesOverride)",
-    "shareIdentifier": "Fair-share scheduling (shareIdentifier)",
-    "schedulingPriorityOverride": "Fair-share scheduling (schedulingPriorityOverride)",
     "consumableResourcePropertiesOverride": "Consumable resources",
 }
 
@@ -36,11 +38,13 @@ def _check(request: Mapping[str, Any]) -> None:
         raise BatchError(
             f"Container Overrides length must be at most {limits.MAX_OVERRIDES_BYTES}, got {size}"
         )
-    if len(request.get("dependsOn", [])) > limits.MAX_DEPENDENCIES:
-        raise BatchError(f"A job can depend on at most {limits.MAX_DEPENDENCIES} jobs")
-    for dependency in request.get("dependsOn", []):
-        if dependency.get("type"):
-            raise unsupported(f"Dependencies of type {dependency['type']} (array jobs)")
+    limits.array_size(_array_size(request))
+    limits.scheduling_priority(request.get("schedulingPriorityOverride"))
+
+
+def _array_size(request: Mapping[str, Any]) -> int | None:
+    size: int | None = request.get("arrayProperties", {}).get("size")
+    return size
 
 
 def _container(
@@ -56,8 +60,6 @@ def _container(
             "The job has no command: the local AWS runs no images, so it knows no default command; "
             "set one in the job definition or in containerOverrides"
         )
-    if limits.requirement(container["resourceRequirements"], "GPU"):
-        raise unsupported("GPU resource requirements")
     return container, parameters
 
 
@@ -83,13 +85,34 @@ def _place(definition: JobDefinition, queue: JobQueue) -> None:
         )
 
 
+def _share(request: Mapping[str, Any], queue: JobQueue) -> str:
+    share: str | None = request.get("shareIdentifier")
+    if isinstance(queue.line, FairLine):
+        if not share:
+            raise BatchError(
+                f"shareIdentifier must be specified: job queue {queue.name} has a fair-share "
+                "scheduling policy"
+            )
+        check_share(share)
+        if len(queue.line.active | {share}) > MAX_SHARES:
+            raise BatchError(f"Job queue {queue.name} has {MAX_SHARES} active share identifiers")
+        return share
+    for key in ("shareIdentifier", "schedulingPriorityOverride"):
+        if request.get(key) is not None:
+            raise BatchError(
+                f"{key} must not be specified: job queue {queue.name} has no fair-share "
+                "scheduling policy"
+            )
+    return ""
+
+
 def make_job(
     request: Mapping[str, Any],
     *,
     queues: Queues,
     definitions: Definitions,
+    store: JobStore,
     arns: Arns,
-    now: int,
 ) -> Job:
     """Check a submission and make its job.
 
@@ -97,8 +120,8 @@ def make_job(
         request: what SubmitJob was given.
         queues: where its queue is.
         definitions: where its job definition is.
+        store: where the jobs are that it depends on.
         arns: makes its ARN.
-        now: the time in milliseconds since 1970.
 
     Raises:
         BatchError: Batch would refuse it, or the local AWS cannot run it.
@@ -107,21 +130,32 @@ def make_job(
     queue = queues.queue(request["jobQueue"])
     definition = _definition(definitions, request["jobDefinition"])
     _place(definition, queue)
+    size = _array_size(request)
+    check_dependencies(request.get("dependsOn", []), size, store.get)
     container, parameters = _container(definition, request)
-    vcpus, _ = limits.resources(container, fargate=queue.fargate)
     job_id = str(uuid.uuid4())
-    return Job(
+    job = Job(
         job_id=job_id,
         arn=arns.batch("job", job_id),
         name=request["jobName"],
         queue=queue,
         definition=definition,
         container=container,
-        vcpus=vcpus,
-        created_at=now,
+        needs=limits.resources(container, fargate=queue.fargate),
+        created_at=store.clock(),
         tags=dict(request.get("tags", {})),
+        share=_share(request, queue),
+        priority=_priority(request, definition),
         request=_rest(request, definition, parameters),
     )
+    if size is not None:
+        job.children = spawn(job, size, arns)
+    return job
+
+
+def _priority(request: Mapping[str, Any], definition: JobDefinition) -> int:
+    default: int = definition.content.get("schedulingPriority", 0)
+    return int(request.get("schedulingPriorityOverride", default))
 
 
 def _rest(

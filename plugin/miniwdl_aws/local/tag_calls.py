@@ -43,8 +43,10 @@ class TagCalls:
             return self._queues.queue(arn).tags
         if kind == "compute-environment":
             return self._queues.environment(arn).tags
+        if kind == "scheduling-policy":
+            return self._queues.policies.policy(arn).tags
         job = self._store.get(name) if kind == "job" else None
-        if job is None:
+        if job is None or job.parent is not None:  # Batch API, "TagResource"
             raise BatchError(f"Resource {arn} not found")
         return job.tags
 
@@ -68,4 +70,5 @@ class TagCalls:
     def _touch(self, arn: str) -> None:
         job = self._store.get(arn.rpartition("/")[2])
         if job is not None:
-            job.touch()
+            for each in {job, *job.family}:
+                each.touch()

@@ -62,6 +62,7 @@ class Provisions:
             "AWS_BATCH_JQ_NAME": job.queue.name,
             "AWS_BATCH_CE_NAME": compute,
             "AWS_BATCH_JOB_ATTEMPT": str(len(job.attempts) + 1),
+            **own_variables(job),
         }
 
     def mounts(self, container: Mapping[str, Any], scratch: Path) -> tuple[Mount, ...]:
@@ -156,6 +157,17 @@ def memory_file_systems(linux: Mapping[str, Any]) -> tuple[Tmpfs, ...]:
         flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
         found.append(Tmpfs(target=_SHARED_MEMORY, flags=flags, data=f"size={size}m,mode=1777"))
     return tuple(found)
+
+
+def own_variables(job: Job) -> dict[str, str]:
+    """Return the variables that only the children of arrays and jobs with GPUs have."""
+    variables = {}
+    if job.parent and job.parent.children:
+        variables["AWS_BATCH_JOB_ARRAY_INDEX"] = str(job.index)
+        variables["AWS_BATCH_JOB_ARRAY_SIZE"] = str(len(job.parent.children.jobs))
+    if job.needs.gpus:
+        variables["NVIDIA_VISIBLE_DEVICES"] = ",".join(map(str, range(job.needs.gpus)))
+    return variables
 
 
 def _user(user: str | None) -> tuple[int, int] | None:
