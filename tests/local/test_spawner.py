@@ -12,17 +12,23 @@ from typing import Any
 
 import pytest
 
+import miniwdl_aws
+from miniwdl_aws import linux
 from miniwdl_aws.local import spawner
 
 NOBODY = 65534
+PACKAGE = Path(miniwdl_aws.__file__).parent
 
 
 @pytest.fixture
 def public_dir() -> Iterator[Path]:
-    """A directory that every user may write to, with a copy of the spawner."""
+    """A directory that every user may write to, with a copy of the spawner and what it imports."""
     directory = Path(tempfile.mkdtemp())
     directory.chmod(0o777)
-    shutil.copy(spawner.__file__, directory / "spawner.py")
+    for module in (miniwdl_aws, linux, spawner):
+        copy = directory / Path(str(module.__file__)).relative_to(PACKAGE.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(str(module.__file__), copy)
     yield directory
     shutil.rmtree(directory)
 
@@ -42,7 +48,12 @@ class Spawner:
             pytest.skip("it takes root to start it so, and a Python that all may run")
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command: list[str | Path] = [python, "-I", "-S", directory / "spawner.py"]
+            command: list[str | Path] = [
+                python,
+                "-I",
+                "-S",
+                directory / "miniwdl_aws" / "local" / "spawner.py",
+            ]
             self.process = subprocess.Popen(
                 [*before, *command, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],

@@ -2,9 +2,10 @@
 
 import pytest
 
-from miniwdl_aws.local import spawner, tmpfs
+from miniwdl_aws import linux
+from miniwdl_aws.local import tmpfs
 
-_ALL = spawner.MS_NOSUID | spawner.MS_NODEV | spawner.MS_NOEXEC
+_ALL = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
 
 
 @pytest.mark.parametrize(
@@ -12,8 +13,8 @@ _ALL = spawner.MS_NOSUID | spawner.MS_NODEV | spawner.MS_NOEXEC
     [
         ([], _ALL),
         (["defaults", "mode=700"], _ALL),
-        (["exec"], _ALL & ~spawner.MS_NOEXEC),
-        (["ro"], _ALL | spawner.MS_RDONLY),
+        (["exec"], _ALL & ~linux.MS_NOEXEC),
+        (["ro"], _ALL | linux.MS_RDONLY),
         (["ro", "rw", "suid", "dev", "exec"], 0),
     ],
 )

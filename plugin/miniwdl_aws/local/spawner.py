@@ -1,7 +1,7 @@
 """The helper process that starts jobs in namespaces of their own.
 
-Run as ``python -I -S spawner.py FD``: it imports the standard library alone, so that forking it is
-cheap, and it is single-threaded, so that forking it is safe. ``FD`` is one end of a
+Run as ``python -I -S spawner.py FD``: it imports little beside the standard library, so that
+forking it is cheap, and it is single-threaded, so that forking it is safe. ``FD`` is one end of a
 ``SOCK_SEQPACKET`` socket pair; each message is one JSON object:
 
 =================  ==============================================================================
@@ -21,8 +21,6 @@ kills them.
 """
 
 import contextlib
-import ctypes
-import errno
 import json
 import os
 import resource
@@ -33,28 +31,13 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-CLONE_NEWNS = 0x00020000
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWPID = 0x20000000
-MS_RDONLY = 1
-MS_NOSUID = 2
-MS_NODEV = 4
-MS_NOEXEC = 8
-MS_REMOUNT = 32
-MS_BIND = 4096
-MS_REC = 16384
-MS_PRIVATE = 1 << 18
-MOUNT_ATTR_RDONLY = 1
-AT_FDCWD = -100
-AT_RECURSIVE = 0x8000
-PR_SET_PDEATHSIG = 1
-# The same numbers on every architecture; Linux 5.3 and 5.12, and later.
-SYS_CLONE3 = 435
-SYS_MOUNT_SETATTR = 442
+if __name__ == "__main__":  # run by its path, nothing else of the project can be imported
+    sys.path.append(str(Path(__file__).parents[2]))
+
+from miniwdl_aws import linux
+
 # The largest message: Batch takes requests of 30 KiB, and JSON escapes at most six-fold.
 MESSAGE_BYTES = 512 * 1024
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class StartError(Exception):
@@ -72,208 +55,25 @@ class StartError(Exception):
         self.problem = problem
 
 
-def _call(name: str, *arguments: Any) -> None:
-    if getattr(_libc, name)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
-
-
-def _mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
-    encoded = [text.encode() if text is not None else None for text in (source, target, kind, data)]
-    _call("mount", *encoded[:3], ctypes.c_ulong(flags), encoded[3])
-
-
-def enter_user_namespace(uid: int, gid: int) -> None:
-    """Become root of a new user namespace in which only the caller's own user exists."""
-    _call("unshare", CLONE_NEWUSER | CLONE_NEWNS)
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"0 {uid} 1"),
-        ("gid_map", f"0 {gid} 1"),
-    ):
-        Path("/proc/self", name).write_text(text, encoding="ascii")
-
-
-def fork_into_namespaces() -> int:
-    """Fork a child that is the first process of new PID and mount namespaces.
-
-    ``os.fork`` cannot do it: ``unshare`` moves only later children, and moving back is a privilege
-    that a user namespace does not give. The child must soon exec or ``os._exit``.
-
-    Returns:
-        The child's process id, and 0 in the child.
-    """
-    arguments = (ctypes.c_uint64 * 8)(CLONE_NEWPID | CLONE_NEWNS, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
-    pid = _libc.syscall(SYS_CLONE3, ctypes.byref(arguments), ctypes.c_size_t(64))
-    if pid < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"clone3: {os.strerror(number)}")
-    return int(pid)
-
-
-def _rebind(source: Path, target: Path) -> None:
-    """Make ``target`` show what ``source`` shows; links are copied, since they cannot be bound."""
-    if source.is_symlink():
-        target.symlink_to(source.readlink())
-        return
-    if source.is_dir():
-        target.mkdir()
-    else:
-        target.touch(mode=0o600)
-    _mount(str(source), str(target), None, MS_BIND | MS_REC)
-
-
-def _copy_onto_tmpfs(directory: Path, staging: Path) -> None:
-    """Mount a tmpfs on ``staging`` in which every entry of ``directory`` is bound."""
-    entries = list(directory.iterdir())
-    _mount("tmpfs", str(staging), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-    for entry in entries:
-        # An entry that vanished or that nobody may bind (a dead network mount) is left out.
-        with contextlib.suppress(OSError):
-            _rebind(entry, staging / entry.name)
-
-
-def make_mount_point(target: Path, staging: Path) -> None:
-    """Make the directory ``target`` exist in this mount namespace, and nowhere else.
-
-    The nearest ancestor that exists gets a tmpfs which shows all of its old entries, so that
-    nothing a job may need is hidden; if that ancestor is ``/``, the process moves into a new root.
-
-    Args:
-        target: an absolute path that is no directory yet.
-        staging: an existing directory to build on; other namespaces do not see what is mounted.
-    """
-    ancestor = next(parent for parent in target.parents if parent.is_dir())
-    _copy_onto_tmpfs(ancestor, staging)
-    (staging / target.relative_to(ancestor)).mkdir(parents=True)
-    if ancestor == Path("/"):
-        os.chroot(staging)
-        os.chdir("/")
-    else:
-        _mount(str(staging), str(ancestor), None, MS_BIND | MS_REC)
-
-
-def _bind(source: str, target: Path, *, read_only: bool, staging: Path) -> None:
-    # The source is opened before anything is mounted over the place where it lies.
-    descriptor = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if not target.is_dir():
-            make_mount_point(target, staging)
-        _mount(f"/proc/self/fd/{descriptor}", str(target), None, MS_BIND | MS_REC)
-    finally:
-        os.close(descriptor)
-    if read_only:
-        kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        _mount("none", str(target), None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
-
-
-def _leave_chroot_and_make_private() -> None:
-    """Make all mounts private where ``/`` is a plain directory of one of them, and ``/`` a mount.
-
-    The mount that holds ``/`` may be shared, so that binding ``/`` on itself would do it on the
-    machine too. Only from the namespace's own root, where ``setns`` leads, can it be made private.
-    """
-    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _call("setns", namespace, CLONE_NEWNS)
-        _mount("none", "/", None, MS_REC | MS_PRIVATE)
-        os.fchdir(root)
-        os.chroot(".")
-        _mount("/", "/", None, MS_BIND | MS_REC)
-        os.chdir("/..")  # what is mounted on /
-        os.chroot(".")
-    finally:
-        os.close(namespace)
-        os.close(root)
-
-
-def _make_private() -> None:
-    """See to it that no mount made from now on shows up outside this mount namespace."""
-    try:
-        _mount("none", "/", None, MS_REC | MS_PRIVATE)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        try:
-            _leave_chroot_and_make_private()
-        except OSError as second:
-            advice = "/ is no mount point: before chroot DIR, run mount --bind DIR DIR"
-            raise OSError(f"{second} ({advice})") from second
-
-
-def _isolate_mounts() -> None:
-    _make_private()
-    _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-
-
-def _mount_tmpfs(tmpfs: dict[str, Any], staging: Path) -> None:
-    target = Path(tmpfs["target"])
-    if not target.is_dir():
-        make_mount_point(target, staging)
-    _mount("tmpfs", str(target), "tmpfs", tmpfs["flags"], tmpfs["data"])
-
-
-def _set_read_only(path: str, *, set_flags: int, clear_flags: int, flags: int = 0) -> None:
-    attributes = (ctypes.c_uint64 * 4)(set_flags, clear_flags, 0, 0)
-    done = _libc.syscall(
-        SYS_MOUNT_SETATTR,
-        AT_FDCWD,
-        path.encode(),
-        flags,
-        ctypes.byref(attributes),
-        ctypes.c_size_t(32),
-    )
-    if done != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"mount_setattr {path}: {os.strerror(number)}")
-
-
-def _is_writable(path: str) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return not os.statvfs(path).f_flag & MS_RDONLY
-    return False
-
-
-def make_root_read_only(writable: list[str], directory: str) -> None:
-    """Let this mount namespace write to the mounts named, a directory and devices, no more.
-
-    Args:
-        writable: mount points; those that are read-only already stay so.
-        directory: becomes a mount of its own.
-    """
-    _mount(directory, directory, None, MS_BIND | MS_REC)
-    system = ["/proc", "/dev", "/dev/shm", "/dev/pts", "/dev/mqueue"]  # noqa: S108 - a container's
-    kept = [path for path in [*system, *writable, directory] if _is_writable(path)]
-    _set_read_only("/", set_flags=MOUNT_ATTR_RDONLY, clear_flags=0, flags=AT_RECURSIVE)
-    for path in kept:
-        try:
-            _set_read_only(path, set_flags=0, clear_flags=MOUNT_ATTR_RDONLY)
-        except OSError as error:
-            if (
-                error.errno != errno.EINVAL or path not in system
-            ):  # EINVAL: it is no mount of its own
-                raise
-
-
 def _bind_all(request: dict[str, Any]) -> None:
     try:
-        _isolate_mounts()
+        linux.isolate_mounts()
     except OSError as error:
         raise StartError("mount", str(error)) from error
     staging = Path(request["staging"])
     for mount in request["mounts"]:
         source, target = mount["source"], Path(mount["target"])
         try:
-            _bind(source, target, read_only=mount["read_only"], staging=staging)
+            linux.bind_directory(source, target, read_only=mount["read_only"], staging=staging)
         except OSError as error:
             raise StartError("mount", f"{source} at {target}: {error}") from error
     try:
         for tmpfs in request["tmpfs"]:
-            _mount_tmpfs(tmpfs, staging)
+            target, flags, data = Path(tmpfs["target"]), tmpfs["flags"], tmpfs["data"]
+            linux.mount_tmpfs(target, flags=flags, data=data, staging=staging)
         if request["read_only_root"]:
             own = [mount["target"] for mount in [*request["mounts"], *request["tmpfs"]]]
-            make_root_read_only(own, request["cwd"])
+            linux.make_root_read_only(own, request["cwd"])
     except OSError as error:
         raise StartError("start", str(error)) from error
 
@@ -302,7 +102,7 @@ def _become(user: list[int] | None) -> None:
 
 def _prepare(request: dict[str, Any], output: int) -> None:
     """Give this freshly forked process all that the job has, except its command."""
-    _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    linux.die_with_parent()
     os.setsid()
     _bind_all(request)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -373,7 +173,7 @@ class Spawner:
         """Start a job and tell of its process, or why there is none."""
         receiver, status = os.pipe()
         try:
-            pid = fork_into_namespaces()
+            pid = linux.fork_into_namespaces()
         except OSError as error:
             os.close(receiver)
             os.close(status)
@@ -448,9 +248,9 @@ class Spawner:
 
 def _try_namespaces(uid: int, gid: int) -> None:
     if uid != 0:
-        enter_user_namespace(uid, gid)
+        linux.enter_user_namespace(uid, gid)
     receiver, status = os.pipe()
-    pid = fork_into_namespaces()
+    pid = linux.fork_into_namespaces()
     if pid == 0:
         _probe(status)
     os.close(status)
@@ -474,7 +274,7 @@ def _enter(control: socket.socket) -> bool:
 
 def _probe(status: int) -> NoReturn:
     try:
-        _isolate_mounts()
+        linux.isolate_mounts()
         os._exit(0)
     except OSError as error:
         os.write(status, str(error).encode())

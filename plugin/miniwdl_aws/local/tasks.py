@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from miniwdl_aws.linux import MS_NODEV, MS_NOEXEC, MS_NOSUID
 from miniwdl_aws.local import tmpfs
 from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.launchers import Mount, ProcessSpec, Tmpfs
 from miniwdl_aws.local.moto_services import FileSystems, VolumeError
 from miniwdl_aws.local.secret_values import SecretStore
-from miniwdl_aws.local.spawner import MS_NODEV, MS_NOEXEC, MS_NOSUID, StartError
+from miniwdl_aws.local.spawner import StartError
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - in the job's own namespace

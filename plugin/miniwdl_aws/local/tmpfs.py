@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from miniwdl_aws.local import spawner
+from miniwdl_aws import linux
 
 _FLAGS = {
-    "ro": spawner.MS_RDONLY,
-    "nosuid": spawner.MS_NOSUID,
-    "nodev": spawner.MS_NODEV,
-    "noexec": spawner.MS_NOEXEC,
+    "ro": linux.MS_RDONLY,
+    "nosuid": linux.MS_NOSUID,
+    "nodev": linux.MS_NODEV,
+    "noexec": linux.MS_NOEXEC,
     "sync": 16,
     "dirsync": 128,
     "noatime": 1024,
