@@ -287,11 +287,12 @@ def test_nothing_survives_the_main_process(bench: Any) -> None:
     assert processes_of(job_id) == []
 
 
-def test_cancel_leaves_a_running_job_alone(bench: Any) -> None:
+def test_cancel_leaves_a_running_job_alone(bench: Any, tmp_path: Path) -> None:
     """CancelJob succeeds and does nothing once a job has started."""
-    job_id = bench.shell("sleep 0.5")
+    job_id = bench.shell(f"until test -e {tmp_path}/go; do sleep 0.05; done")
     bench.wait_for(job_id, "RUNNING")
     bench.batch.cancel_job(jobId=job_id, reason="too late")
+    (tmp_path / "go").touch()
     job = bench.wait_for(job_id, "SUCCEEDED")
     assert (job["isCancelled"], job["isTerminated"]) == (False, False)
 
@@ -361,12 +362,13 @@ def test_conditions_decide_on_another_attempt(bench: Any) -> None:
     assert [each["container"]["exitCode"] for each in job["attempts"]] == [42, 42, 7]
 
 
-def test_jobs_wait_for_vcpus_in_order(start_bench: Callable[..., Any]) -> None:
+def test_jobs_wait_for_vcpus_in_order(start_bench: Callable[..., Any], tmp_path: Path) -> None:
     """A full compute environment leaves jobs RUNNABLE; the oldest starts first."""
     bench = start_bench(max_vcpus=2)
-    jobs = [bench.shell(f"sleep 0.2; echo {i} >> /mnt/efs/order") for i in range(5)]
+    jobs = [bench.shell(f"until test -e {tmp_path}/go; do sleep 0.05; done") for _ in range(5)]
     bench.wait_for(jobs[1], "RUNNING")
     assert bench.wait_for(jobs[4], "RUNNABLE")["startedAt"] == 0
+    (tmp_path / "go").touch()
     for job_id in jobs:
         bench.wait_for(job_id, "SUCCEEDED")
     starts = [bench.describe(job_id)["startedAt"] for job_id in jobs]
