@@ -32,6 +32,7 @@ from miniwdl_aws.errors import (
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_efs import EFSClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -124,6 +125,11 @@ class AwsClients:
     def batch(self) -> "BatchClient":
         """AWS Batch."""
         return self._client("batch")  # type: ignore[no-any-return]
+
+    @property
+    def ec2(self) -> "EC2Client":
+        """Amazon EC2."""
+        return self._client("ec2")  # type: ignore[no-any-return]
 
     @property
     def efs(self) -> "EFSClient":

@@ -1,4 +1,4 @@
-"""The sizes that Fargate has (AWS Batch user guide, "Fargate resource requirements")."""
+"""The sizes that Fargate has (Batch API, "ResourceRequirement" and "EphemeralStorage")."""
 
 from collections.abc import Mapping
 
@@ -17,8 +17,31 @@ MEMORY_MIB: Mapping[float, tuple[int, ...]] = {
     4.0: _steps(8192, 30720),
     8.0: _steps(16384, 61440, 4096),
     16.0: _steps(32768, 122880, 8192),
+    32.0: (61440, 122880, 249856),
 }
 """Memory sizes in MiB that go with each number of vCPUs."""
+
+FREE_STORAGE_GIB = 20
+"""Ephemeral storage that a task has without asking (Amazon ECS developer guide, "Fargate task
+ephemeral storage")."""
+
+MAX_STORAGE_GIB = 200
+
+
+def smallest_fit(vcpus: float, memory_mib: int) -> tuple[float, int] | None:
+    """Round a request up to the smallest size that Fargate has.
+
+    Returns:
+        vCPUs and memory in MiB; None if there is none so large.
+
+    >>> smallest_fit(1, 9000)
+    (2.0, 9216)
+    """
+    for cpu in sorted(MEMORY_MIB):
+        sizes = [size for size in MEMORY_MIB[cpu] if size >= memory_mib]
+        if cpu >= vcpus and sizes:
+            return cpu, min(sizes)
+    return None
 
 
 def refuse_impossible_size(cpu: float, memory_gib: float) -> None:

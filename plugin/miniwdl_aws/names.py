@@ -12,6 +12,9 @@ MAX_JOB_NAME = 128
 MAX_TAG_VALUE = 256
 """Characters of a tag's value (AWS Batch user guide, "Tag your AWS Batch resources")."""
 
+TASK_DEFINITIONS = "miniwdl-task-"
+"""How the names of task jobs' definitions begin; the hash of their content follows."""
+
 PARENT_TAG = "AWS_BATCH_PARENT_JOB_ID"
 """On a task job: the id of the workflow job that submitted it."""
 

@@ -1,11 +1,13 @@
-"""The container backend ``aws_batch_job``: every WDL task runs as an AWS Batch job.
+"""The container backends: every WDL task runs as an AWS Batch job.
 
-`settings` reads miniwdl's configuration and `runtime` a task's attributes; `definition`, `request`
+`settings` reads miniwdl's configuration, `runtime` a task's attributes and `policies` what shall be
+different for it; `demand` merges them, and `task_plan` plans each attempt. `definition`, `request`
 and `script` make what is sent (pure), `jobs` sends it, `job_run` brings one job to its end,
 `waiting` lets any number of threads wait without polling, and `container` is miniwdl's interface
-to all of that.
+to all of that. `identity` is a task plugin of miniwdl's beside it.
 """
 
-from miniwdl_aws.backend.container import BatchJob
+from miniwdl_aws.backend.container import BatchJob, BatchJobNoEfs
+from miniwdl_aws.backend.identity import task_plugin
 
-__all__ = ["BatchJob"]
+__all__ = ["BatchJob", "BatchJobNoEfs", "task_plugin"]

@@ -3,7 +3,6 @@
 import atexit
 import logging
 import os
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,29 +13,21 @@ from WDL.runtime.task_container import TaskContainer
 
 from miniwdl_aws.backend import runtime
 from miniwdl_aws.backend.context import BackendContext, open_context
-from miniwdl_aws.backend.definition import TaskDefinition, task_definition
+from miniwdl_aws.backend.definition import TaskDefinition
 from miniwdl_aws.backend.failures import BackendMisconfigured, failure, failure_info
 from miniwdl_aws.backend.files import AttemptFiles, link_inputs, point_work_at, set_work_aside
+from miniwdl_aws.backend.identity import TASKS
 from miniwdl_aws.backend.job_run import JobRun, submission_errors
-from miniwdl_aws.backend.request import (
-    TaskJob,
-    fits,
-    memory_mib,
-    task_job_name,
-    task_tags,
-)
-from miniwdl_aws.backend.retries import Budgets, Retries
+from miniwdl_aws.backend.queues import MAX_MEMORY_BYTES, MAX_VCPUS
+from miniwdl_aws.backend.request import TaskJob
 from miniwdl_aws.backend.script import TaskScript, render
 from miniwdl_aws.backend.sentinel import Mailbox
 from miniwdl_aws.backend.settings import read_settings
+from miniwdl_aws.backend.task_plan import TaskPlan, split_environment
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.errors import MiniwdlAwsError
-from miniwdl_aws.failures import Budget, Rule, judge
+from miniwdl_aws.failures import Rule, judge
 from miniwdl_aws.status import JobStatus
-
-RESOURCE_LIMITS = {"cpu": 1920, "mem_bytes": 32 * 2**40}
-"""The largest instance that there is, u7inh-32tb.480xlarge (Amazon EC2 instance types, "High
-memory instances"): what no compute environment can give."""
 
 
 class BatchJob(TaskContainer):
@@ -47,6 +38,9 @@ class BatchJob(TaskContainer):
     the command, standard output and standard error; ``work`` always stands for the latest.
     """
 
+    _efs: ClassVar[bool] = True
+    """Whether the shared file system is EFS, which jobs mount; or the hosts have it."""
+
     _context: ClassVar[BackendContext]
     """What miniwdl's `global_init` leaves behind; the one place of its kind."""
 
@@ -54,7 +48,8 @@ class BatchJob(TaskContainer):
     def global_init(cls, cfg: Any, logger: logging.Logger) -> None:
         """Read the configuration and make what all tasks share."""
         try:
-            settings = read_settings(cfg, user=f"{os.geteuid()}:{os.getegid()}")
+            user = f"{os.geteuid()}:{os.getegid()}"
+            settings = read_settings(cfg, user=user, efs=cls._efs)
             cls._context = open_context(settings, process_environment())
         except MiniwdlAwsError as exc:
             raise BackendMisconfigured(str(exc)) from exc
@@ -75,15 +70,18 @@ class BatchJob(TaskContainer):
 
     @classmethod
     def detect_resource_limits(cls, cfg: Any, logger: logging.Logger) -> dict[str, int]:  # noqa: ARG003  (miniwdl's signature)
-        """Give the limits beyond which no job can be placed."""
-        return dict(RESOURCE_LIMITS)
+        """Give what no compute environment can exceed.
+
+        miniwdl lowers a request to these limits. The limits of a task's own queue are looked at
+        when its first job is planned: a request beyond them is refused, not lowered.
+        """
+        return {"cpu": MAX_VCPUS, "mem_bytes": MAX_MEMORY_BYTES}
 
     def __init__(self, cfg: Any, run_id: str, host_dir: str) -> None:
         super().__init__(cfg, run_id, host_dir)
         self.container_dir = self.host_dir
         self._inputs_copied = False
-        self._retries = Retries(Budgets(), 0.0)
-        self._spot_attempts = 1
+        self._plan: TaskPlan | None = None
         self._wait_seconds = 0.0
         self._final: Exception | None = None
 
@@ -94,13 +92,28 @@ class BatchJob(TaskContainer):
         self.runtime_values.setdefault("cpu", runtime.DEFAULT_CPU)
         self.runtime_values.setdefault("memory_reservation", runtime.DEFAULT_MEMORY_BYTES)
         self.runtime_values.update(runtime.accelerators(logger, runtime_eval))
+        self._read_sizes(logger, runtime_eval)
+        self._plan_task(logger)
+
+    def _read_sizes(self, logger: logging.Logger, runtime_eval: dict[str, Any]) -> None:
+        """Read what else than miniwdl's own attributes a container may be given."""
         if "docker_network" in runtime_eval:
             logger.warning("ignored runtime.docker_network: AWS Batch has none to choose")
-        budgets = self._budgets()
-        self._retries = Retries(budgets, self._context.settings.retry_wait_seconds)
-        self._spot_attempts = self.runtime_values.get("preemptible", 1)
-        self.runtime_values["preemptible"] = budgets.interruptions
-        logger.info(Message("attempts that do not count against maxRetries", **asdict(budgets)))
+        if shared_memory := runtime.shared_memory_bytes(runtime_eval):
+            self.runtime_values["shared_memory"] = shared_memory
+        if self._context.has_fargate and (disks := runtime.disk_gib(logger, runtime_eval)):
+            self.runtime_values["disks"] = disks
+
+    def _plan_task(self, logger: logging.Logger) -> None:
+        """Merge attributes, policy and settings, and see that a job of this kind can be."""
+        identity = TASKS.find(self.host_dir, self.run_id)
+        self._plan = plan = TaskPlan(self._context, identity, self.runtime_values)
+        with submission_errors(logger):
+            self._planned(logger)
+        self.runtime_values["preemptible"] = plan.budgets.interruptions
+        if plan.policy.max_retries is not None:
+            self.runtime_values["maxRetries"] = plan.policy.max_retries
+        logger.info(Message("attempts beside maxRetries", **asdict(plan.budgets)))
 
     def copy_input_files(self, logger: logging.Logger) -> None:
         """Copy the inputs instead of linking them, for this attempt."""
@@ -138,46 +151,43 @@ class BatchJob(TaskContainer):
             stderr=self.poll_stderr_context,
         )
         with submission_errors(logger):
-            job = self._prepare(command)
-        status = run.to_its_end(job, self._definition(), self._mailbox(job.name))
+            job, definition = self._prepare(logger, command)
+        status = run.to_its_end(job, definition, self._mailbox(job.name))
         self._files.revalidate()
         return self._conclude(logger, run, job, status)
 
-    def _prepare(self, command: str) -> TaskJob:
+    def _prepare(self, logger: logging.Logger, command: str) -> tuple[TaskJob, TaskDefinition]:
         """Write the attempt's files and plan its job."""
         files, settings = self._files, self._context.settings
         files.command.write_text(command)
         if not self._inputs_copied:
             link_inputs(self._input_links())
-        arguments = ("/bin/sh", str(files.script))
-        name = task_job_name(
-            self._context.parent_job_id, self.run_id, self.try_counter, uuid.uuid4().hex[:8]
-        )
-        environment: dict[str, str] = dict(self.runtime_values.get("env", {}))
-        in_request = fits(arguments, environment)
+        planned, definition = self._planned(logger)
+        job, environment = split_environment(planned)
         script = TaskScript(
             files=files,
-            mailbox=self._mailbox(name),
+            mailbox=self._mailbox(job.name),
             shell=settings.command_shell,
-            environment={} if in_request else environment,
+            environment=environment,
             sync=settings.container_sync,
         )
         files.script.write_text(render(script))
-        return self._job(name, arguments, environment if in_request else {})
+        return job, definition
 
-    def _job(self, name: str, arguments: tuple[str, ...], environment: dict[str, str]) -> TaskJob:
-        settings, parent = self._context.settings, self._context.parent_job_id
-        return TaskJob(
-            name=name,
-            queue=self._queue(),
-            command=arguments,
-            environment=environment,
-            vcpus=self.runtime_values["cpu"],
-            memory_mib=memory_mib(self._memory_bytes(), settings.memory_delta_mib),
-            gpus=self._gpus(),
-            timeout_seconds=settings.job_timeout_seconds,
-            tags=task_tags(settings.job_tags, parent),
+    def _planned(self, logger: logging.Logger) -> tuple[TaskJob, TaskDefinition]:
+        return self._task_plan.job(
+            logger,
+            self.runtime_values,
+            run_id=self.run_id,
+            attempt=self.try_counter,
+            command=("/bin/sh", str(self._files.script)),
         )
+
+    @property
+    def _task_plan(self) -> TaskPlan:
+        if self._plan is None:
+            raise AssertionError("miniwdl calls process_runtime before it runs a task")
+        return self._plan
 
     @property
     def _files(self) -> AttemptFiles:
@@ -193,48 +203,13 @@ class BatchJob(TaskContainer):
             for host_path, container_path in self.input_path_map.items()
         }
 
-    def _budgets(self) -> Budgets:
-        settings = self._context.settings
-        return Budgets(
-            preemptible=self.runtime_values.get("preemptible", 0),
-            infrastructure=settings.infrastructure_retries,
-            memory=settings.escalation.steps(self.runtime_values["memory_reservation"]),
-            fallback=1 if settings.task_queue_fallback else 0,
-        )
-
-    def _memory_bytes(self) -> int:
-        return self._context.settings.escalation.memory_bytes(
-            self.runtime_values["memory_reservation"], self._retries.spent(Budget.MEMORY)
-        )
-
-    def _queue(self) -> str:
-        """Choose the queue: the fallback for what the first one cannot run, or not any more."""
-        settings, retries = self._context.settings, self._retries
-        used_up = retries.spent(Budget.PREEMPTIBLE) >= self._spot_attempts
-        if settings.task_queue_fallback and (used_up or retries.spent(Budget.FALLBACK)):
-            return settings.task_queue_fallback
-        return settings.task_queue
-
-    def _gpus(self) -> int:
-        if not self.runtime_values.get("gpu", False):
-            return 0
-        count = self.runtime_values.get("acceleratorCount", self._context.settings.gpu_count)
-        return int(count)
-
-    def _definition(self) -> TaskDefinition:
-        return task_definition(
-            self._context.settings,
-            image=self.runtime_values.get("docker", runtime.DEFAULT_IMAGE),
-            privileged=self.runtime_values.get("privileged", False),
-        )
-
     def _conclude(
         self, logger: logging.Logger, run: JobRun, job: TaskJob, status: JobStatus
     ) -> int:
         if status.succeeded:
             return 0
         rule = judge(status)
-        verdict = self._retries.after(rule)
+        verdict = self._task_plan.after(rule)
         self._wait_seconds = verdict.wait_seconds
         if status.is_lost:
             run.terminate(status.job_id, "lost by miniwdl")
@@ -265,3 +240,9 @@ class BatchJob(TaskContainer):
                 f"have no /bin/sh, or not mount the file system at {self._context.settings.mount}"
             )
         return info
+
+
+class BatchJobNoEfs(BatchJob):
+    """The same on a shared file system that the hosts mount, such as FSx for Lustre; EC2 only."""
+
+    _efs = False

@@ -10,6 +10,7 @@ from typing import Any
 from miniwdl_aws.backend.details import LateDetails
 from miniwdl_aws.backend.events import Backstop
 from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.queues import Queues
 from miniwdl_aws.backend.sentinel import SignWatcher
 from miniwdl_aws.backend.settings import BackendSettings
 from miniwdl_aws.backend.waiting import TerminationWatch
@@ -18,6 +19,7 @@ from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
 from miniwdl_aws.environment import current_job_id, mailbox_folder
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.pacer import Pacer
+from miniwdl_aws.plan import RUN_KEY_VARIABLE
 
 SUBMIT_BURST = 50.0
 """SubmitJob requests that may go at once (AWS Batch user guide, "Service quotas")."""
@@ -49,6 +51,8 @@ class BackendContext:
         mailbox: where they tell it; each in its call's run directory if None.
         watch: sees termination.
         parent_job_id: the workflow job that this process runs in, if it does.
+        run_key: what that job runs for; empty if it was not submitted by this package.
+        queues: what is known of the job queues.
     """
 
     settings: BackendSettings
@@ -62,6 +66,13 @@ class BackendContext:
     mailbox: Path | None
     watch: TerminationWatch
     parent_job_id: str | None
+    run_key: str
+    queues: Queues
+
+    @property
+    def has_fargate(self) -> bool:
+        """Whether tasks may come to run on Fargate."""
+        return any(self.queues.queue(name).fargate for name in self.settings.queues)
 
 
 def open_context(
@@ -75,10 +86,12 @@ def open_context(
         clients: the AWS clients, if not the default ones.
 
     Raises:
-        ConfigurationError: the access point does not exist, or no region is set.
+        ConfigurationError: the access point or a job queue does not exist, or no region is set.
     """
     clients = clients or AwsClients(region=settings.region or None, max_attempts=1)
     controlling = Retry(pacer=Pacer(CONTROL_RATE, SUBMIT_BURST), max_attempts=settings.max_attempts)
+    queues = Queues(clients, controlling)
+    queues.load(settings.queues)
     watch = TerminationWatch()
     submitting = Retry(
         pacer=Pacer(settings.submit_rate, _burst(settings.submit_rate), sleep=watch.noticed.wait),
@@ -98,6 +111,8 @@ def open_context(
         mailbox=mailbox_folder(environ),
         watch=watch,
         parent_job_id=current_job_id(environ),
+        run_key=environ.get(RUN_KEY_VARIABLE, ""),
+        queues=queues,
     )
 
 
@@ -118,7 +133,7 @@ def _burst(rate: float) -> float:
 def _with_file_system(
     settings: BackendSettings, clients: AwsClients, retry: Retry
 ) -> BackendSettings:
-    if settings.fs:
+    if settings.fs or not settings.efs:
         return settings
     found = retry.call(functools.partial(_describe_access_point, clients, settings.fsap))
     if not found:

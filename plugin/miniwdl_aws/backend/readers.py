@@ -10,8 +10,14 @@ from typing import Any, TypeVar
 
 from WDL._util import parse_byte_size
 
+from miniwdl_aws.fargate import MAX_STORAGE_GIB
+
 MIN_TIMEOUT_SECONDS = 60
 """The shortest time-out of an attempt (AWS Batch user guide, "Job timeouts")."""
+
+MAX_PROPERTIES_BYTES = 20 * 1024
+"""Further container properties as JSON; a job definition holds 24 KiB (AWS Batch user guide,
+"Service quotas"), of which the backend needs some."""
 
 OWN_PROPERTIES = frozenset(
     {"image", "command", "environment", "resourceRequirements", "privileged"}
@@ -78,6 +84,14 @@ def memory_bytes(text: str) -> int:
         raise ValueError("must be a size such as 64 GiB") from None
 
 
+def storage_gib(text: str) -> int:
+    """Read a size of ephemeral storage such as ``100 GiB``, rounded up to GiB."""
+    gib = -(-memory_bytes(text) // 2**30)
+    if not 1 <= gib <= MAX_STORAGE_GIB:
+        raise ValueError(f"must be a size from 1 GiB to {MAX_STORAGE_GIB} GiB, such as 100 GiB")
+    return gib
+
+
 def json_object(text: str) -> dict[str, Any]:
     """Read a JSON object."""
     try:
@@ -116,6 +130,12 @@ def check_properties(value: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"must be a JSON object of container properties without {', '.join(sorted(own))}, "
             "which the task decides"
+        )
+    size = len(json.dumps(value).encode())
+    if size > MAX_PROPERTIES_BYTES:
+        raise ValueError(
+            f"must be at most {MAX_PROPERTIES_BYTES} bytes as JSON, not {size}: a job definition "
+            "holds 24 KiB; put what is large on the shared file system"
         )
     return dict(value)
 

@@ -1,7 +1,6 @@
 """The SubmitJob request of one attempt of a task."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +8,8 @@ from typing import Any
 from miniwdl_aws import names
 from miniwdl_aws.plan import MAX_OVERRIDES_BYTES
 
-MIN_MEMORY_MIB = 991
-"""Given to tasks that ask for less: 1 GiB less what the agent of Amazon ECS may take."""
+MAX_REQUEST_BYTES = 30 * 1024
+"""A SubmitJob request (AWS Batch user guide, "Service quotas")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +26,19 @@ class TaskJob:
         gpus: GPUs.
         timeout_seconds: after which Batch ends it.
         tags: its tags.
+        propagate_tags: whether its container's task in Amazon ECS gets them.
     """
 
     name: str
     queue: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
-    vcpus: int = 1
-    memory_mib: int = MIN_MEMORY_MIB
+    vcpus: float = 1
+    memory_mib: int = 1024
     gpus: int = 0
     timeout_seconds: int = 86_400
     tags: Mapping[str, str] = field(default_factory=dict)
+    propagate_tags: bool = True
 
 
 def submit_request(job: TaskJob, definition: str) -> dict[str, Any]:
@@ -54,13 +55,21 @@ def submit_request(job: TaskJob, definition: str) -> dict[str, Any]:
         "containerOverrides": _overrides(job),
         "timeout": {"attemptDurationSeconds": job.timeout_seconds},
         "tags": dict(job.tags),
+        "propagateTags": job.propagate_tags,
     }
 
 
-def fits(command: tuple[str, ...], environment: Mapping[str, str]) -> bool:
-    """Tell whether a command and variables fit into the container overrides of a request."""
-    job = TaskJob(name="", queue="", command=command, environment=environment, gpus=1)
-    return len(json.dumps(_overrides(job)).encode()) + 100 <= MAX_OVERRIDES_BYTES
+def fits(job: TaskJob) -> bool:
+    """Tell whether a job's overrides and its request are within Batch's limits."""
+    return (
+        len(json.dumps(_overrides(job)).encode()) + _MARGIN_BYTES <= MAX_OVERRIDES_BYTES
+        and len(json.dumps(submit_request(job, "d" * 256)).encode()) + _MARGIN_BYTES
+        <= MAX_REQUEST_BYTES
+    )
+
+
+_MARGIN_BYTES = 100
+"""Left free: Batch may count what lies between the values differently."""
 
 
 def task_job_name(parent_job_id: str | None, run_id: str, attempt: int, nonce: str) -> str:
@@ -77,24 +86,13 @@ def task_job_name(parent_job_id: str | None, run_id: str, attempt: int, nonce: s
 
 def task_tags(job_tags: Mapping[str, str], parent_job_id: str | None) -> dict[str, str]:
     """Give the tags of a task job: those configured, and the workflow job's id."""
-    tags = {key: names.tag_value(value) for key, value in job_tags.items()}
-    if parent_job_id:
-        tags[names.PARENT_TAG] = parent_job_id
-    return tags
-
-
-def memory_mib(memory_bytes: int, delta_mib: int) -> int:
-    """Give the memory of a job for what the task asks for.
-
-    >>> memory_mib(4 * 2**30, -33)
-    4063
-    """
-    return max(math.ceil(memory_bytes / 2**20) + delta_mib, MIN_MEMORY_MIB)
+    parent = {names.PARENT_TAG: parent_job_id} if parent_job_id else {}
+    return {**job_tags, **parent}
 
 
 def _overrides(job: TaskJob) -> dict[str, Any]:
     resources = [
-        {"type": "VCPU", "value": str(job.vcpus)},
+        {"type": "VCPU", "value": f"{job.vcpus:g}"},
         {"type": "MEMORY", "value": str(job.memory_mib)},
     ]
     if job.gpus:

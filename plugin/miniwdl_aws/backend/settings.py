@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from miniwdl_aws.backend import readers
+from miniwdl_aws.backend.policies import TaskPolicies, read_policies
 from miniwdl_aws.backend.retries import Escalation
+from miniwdl_aws.backend.tags import check_tags
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.parsing import boolean
 
@@ -50,7 +52,16 @@ class BackendSettings:
             ``preemptible`` and ``maxRetries``.
         escalation: how a task's memory grows after it was killed for memory use.
         job_timeout_seconds: the time-out of a task job.
-        job_tags: tags of every task job.
+        job_tags: tags of every task job, with placeholders.
+        owner: what ``{owner}`` in a tag stands for.
+        propagate_tags: whether the tags of a job go to its container's task in Amazon ECS.
+        efs: whether the shared file system is EFS; else the hosts mount it at ``mount``.
+        job_role: role of the tasks' commands; that of the instance if empty.
+        execution_role: role that starts their containers: pulls images, reads secrets.
+        fargate_public_ip: whether task jobs on Fargate get a public IP address.
+        task_secrets: ARNs of secrets by the variables that hold them in task jobs.
+        shared_memory_bytes: size of ``/dev/shm``; what the host gives if 0.
+        task_policies: what is different for some tasks.
         container_sync: whether a task job flushes its files before it ends.
         gpu_count: GPUs of a task with ``gpu: true`` and no ``acceleratorCount``.
         container_properties: further container properties of every job definition.
@@ -75,6 +86,15 @@ class BackendSettings:
     escalation: Escalation = field(default_factory=Escalation)
     job_timeout_seconds: int = 86_400
     job_tags: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    propagate_tags: bool = True
+    efs: bool = True
+    job_role: str = ""
+    execution_role: str = ""
+    fargate_public_ip: bool = True
+    task_secrets: Mapping[str, str] = field(default_factory=dict)
+    shared_memory_bytes: int = 0
+    task_policies: TaskPolicies = field(default_factory=TaskPolicies)
     container_sync: bool = False
     gpu_count: int = 1
     container_properties: Mapping[str, Any] = field(default_factory=dict)
@@ -82,13 +102,28 @@ class BackendSettings:
     command_shell: str = "/bin/bash"
     user: str = ""
 
+    @property
+    def has_execution_role(self) -> bool:
+        """Whether all task jobs have an execution role."""
+        return bool(self.execution_role or self.container_properties.get("executionRoleArn"))
 
-def read_settings(cfg: Configuration, *, user: str) -> BackendSettings:
+    @property
+    def queues(self) -> dict[str, str]:
+        """The job queues that tasks may be sent to, and which option names each."""
+        own = {
+            self.task_queue_fallback: f"[{SECTION}] task_queue_fallback",
+            self.task_queue: f"[{SECTION}] task_queue",
+        }
+        return {**self.task_policies.queues, **{name: own[name] for name in own if name}}
+
+
+def read_settings(cfg: Configuration, *, user: str, efs: bool = True) -> BackendSettings:
     """Read and check the backend's settings.
 
     Args:
         cfg: miniwdl's configuration.
         user: ``uid:gid`` of this process, for ``[task_runtime] as_user``.
+        efs: whether the shared file system is EFS.
 
     Raises:
         ConfigurationError: an option is missing or wrong; the message names section, key and
@@ -98,8 +133,8 @@ def read_settings(cfg: Configuration, *, user: str) -> BackendSettings:
         region=cfg.get(SECTION, "region", ""),
         task_queue=cfg.get(SECTION, "task_queue", ""),
         task_queue_fallback=cfg.get(SECTION, "task_queue_fallback", ""),
-        fs=cfg.get(SECTION, "fs", ""),
-        fsap=cfg.get(SECTION, "fsap", ""),
+        fs=cfg.get(SECTION, "fs", "") if efs else "",
+        fsap=cfg.get(SECTION, "fsap", "") if efs else "",
         mount=cfg.get("file_io", "root", "").rstrip("/"),
         describe_period_seconds=_read(cfg, "describe_period", readers.positive, 1.0),
         describe_share=_read(cfg, "describe_share", readers.share, 0.04),
@@ -112,7 +147,16 @@ def read_settings(cfg: Configuration, *, user: str) -> BackendSettings:
             cap_bytes=_read(cfg, "oom_memory_cap", readers.memory_bytes, 0),
         ),
         job_timeout_seconds=_read(cfg, "job_timeout", readers.timeout, 86_400),
-        job_tags=_read(cfg, "job_tags", readers.texts, {}),
+        job_tags=_read(cfg, "job_tags", _tags, {}),
+        owner=cfg.get(SECTION, "owner", ""),
+        propagate_tags=_read(cfg, "propagate_tags", boolean, default=True),
+        efs=efs,
+        job_role=cfg.get(SECTION, "job_role", ""),
+        execution_role=cfg.get(SECTION, "execution_role", ""),
+        fargate_public_ip=_read(cfg, "fargate_public_ip", boolean, default=True),
+        task_secrets=_read(cfg, "task_secrets", readers.secrets, {}),
+        shared_memory_bytes=_read(cfg, "shared_memory", readers.memory_bytes, 0),
+        task_policies=read_policies(cfg.get(SECTION, "task_policies", "")),
         container_sync=_read(cfg, "container_sync", boolean, default=False),
         gpu_count=_read(cfg, "gpu_value", readers.count, 1),
         container_properties=_read(cfg, "container_properties", readers.properties, {}),
@@ -140,7 +184,9 @@ def _read(cfg: Configuration, key: str, parse: Callable[[str], _T], default: _T)
     try:
         return parse(text)
     except ValueError as exc:
-        raise _wrong(SECTION, key, str(exc), text, "Correct it.") from exc
+        # What is wrong with a secret may be that it is one.
+        shown = None if parse is readers.secrets else text
+        raise _wrong(SECTION, key, str(exc), shown, "Correct it.") from exc
 
 
 def _wrong(section: str, key: str, problem: str, value: object, remedy: str) -> ConfigurationError:
@@ -161,7 +207,7 @@ def _check(settings: BackendSettings) -> None:
             remedy="Set the variable MINIWDL__AWS__TASK_QUEUE, the option --task-queue, or "
             "task_queue in section [aws] of miniwdl's configuration file to a Batch job queue.",
         )
-    if not settings.fs and not settings.fsap:
+    if settings.efs and not settings.fs and not settings.fsap:
         raise ConfigurationError(
             "[aws] fsap",
             "is not set, and neither is [aws] fs",
@@ -184,6 +230,32 @@ def _check(settings: BackendSettings) -> None:
             settings.mount or "/",
             "Set it to where all jobs mount the file system, such as /mnt/efs.",
         )
+
+    _check_owner(settings)
+    if settings.task_secrets and not settings.has_execution_role:
+        raise _wrong(
+            SECTION,
+            "task_secrets",
+            "is set without [aws] execution_role",
+            None,
+            "Set execution_role to the ARN of a role that may read the secrets.",
+        )
+
+
+def _check_owner(settings: BackendSettings) -> None:
+    if settings.owner:
+        return
+    rules = settings.task_policies.rules
+    for tags in (settings.job_tags, *(rule.fields.get("tags", {}) for rule in rules)):
+        for key, text in tags.items():
+            if "{owner}" in text:
+                raise _wrong(
+                    SECTION, "owner", f"is not set, and the tag {key} needs it", None, "Set it."
+                )
+
+
+def _tags(text: str) -> dict[str, str]:
+    return check_tags(readers.texts(text))
 
 
 def _submit_rate(period: float) -> float:

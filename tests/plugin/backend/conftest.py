@@ -1,5 +1,6 @@
 """A Batch that runs jobs as processes of this machine, or lets them end as it is told."""
 
+import fnmatch
 import itertools
 import logging
 import os
@@ -16,11 +17,12 @@ import WDL
 from botocore.exceptions import ClientError
 from WDL.runtime.config import Loader
 
-from miniwdl_aws.backend import BatchJob
+from miniwdl_aws.backend import BatchJob, BatchJobNoEfs
 from miniwdl_aws.backend.context import BackendContext
 from miniwdl_aws.backend.details import LateDetails
 from miniwdl_aws.backend.events import Backstop
 from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.queues import Queues
 from miniwdl_aws.backend.sentinel import Pace, SignWatcher
 from miniwdl_aws.backend.settings import BackendSettings
 from miniwdl_aws.backend.waiting import TerminationWatch
@@ -54,6 +56,22 @@ class FakeBatch:
         """What the next calls of an operation raise."""
         self.lost: set[str] = set()
         """Jobs that Batch takes, never runs, and does not know."""
+        self.queues: dict[str, dict[str, Any]] = {}
+        self.environments: dict[str, dict[str, Any]] = {}
+        self.instance_types = [
+            {
+                "InstanceType": name,
+                "VCpuInfo": {"DefaultVCpus": vcpus},
+                "MemoryInfo": {"SizeInMiB": gib * 1024},
+            }
+            for name, vcpus, gib in (
+                ("m5.large", 2, 8),
+                ("m5.24xlarge", 96, 384),
+                ("r5.large", 2, 16),
+            )
+        ]
+        for name in ("spot", "on-demand"):
+            self.add_queue(name)
         self.hold = False
         """Whether jobs stay RUNNABLE."""
         self._ids = itertools.count(1)
@@ -62,6 +80,49 @@ class FakeBatch:
     @property
     def batch(self) -> "FakeBatch":
         return self
+
+    @property
+    def ec2(self) -> "FakeBatch":
+        return self
+
+    def describe_job_queues(self, *, jobQueues: list[str]) -> Any:  # noqa: N803
+        self._called("DescribeJobQueues")
+        wanted = {name.rpartition("/")[2] for name in jobQueues}
+        return {"jobQueues": [queue for name, queue in self.queues.items() if name in wanted]}
+
+    def describe_compute_environments(self, *, computeEnvironments: list[str]) -> Any:  # noqa: N803
+        self._called("DescribeComputeEnvironments")
+        return {"computeEnvironments": [self.environments[name] for name in computeEnvironments]}
+
+    def get_paginator(self, operation: str) -> "FakeBatch":
+        self._called(operation)
+        return self
+
+    def paginate(self, *, Filters: Any) -> Any:  # noqa: N803
+        (wanted,) = Filters
+        found = [
+            each
+            for each in self.instance_types
+            if any(fnmatch.fnmatchcase(each["InstanceType"], name) for name in wanted["Values"])
+        ]
+        return [{"InstanceTypes": found}]
+
+    def add_queue(self, name: str, kind: str = "EC2", **resources: Any) -> None:
+        """Make a job queue with one compute environment."""
+        environment = f"{name}-environment"
+        self.queues[name] = {
+            "jobQueueName": name,
+            "jobQueueArn": f"arn:aws:batch:us-east-1:1:job-queue/{name}",
+            "state": "ENABLED",
+            "jobQueueType": "ECS_FARGATE" if kind.startswith("FARGATE") else "ECS",
+            "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": environment}],
+        }
+        self.environments[environment] = {
+            "computeEnvironmentName": environment,
+            "state": "ENABLED",
+            "status": "VALID",
+            "computeResources": {"type": kind, "maxvCpus": 1000, **resources},
+        }
 
     def fail(self, operation: str, code: str, message: str = "no", status: int = 400) -> None:
         response = {
@@ -191,10 +252,13 @@ def open_backend(
         }
         clients: Any = batch
         backstop = Backstop(first_seconds=0.05, later_seconds=0.05)
+        backend_settings = BackendSettings(**given)
+        queues = Queues(clients, retry)
+        queues.load(backend_settings.queues)
         cadence = Cadence(period_seconds=0.02, calls_per_second=100, lost_grace_seconds=0.1)
         describer = Describer(batch_describe_jobs(clients), cadence, patience=backstop)
         context = BackendContext(
-            settings=BackendSettings(**given),
+            settings=backend_settings,
             clients=clients,
             definitions=Definitions(clients, retry),
             submitting=retry,
@@ -205,9 +269,12 @@ def open_backend(
             mailbox=None,
             watch=TerminationWatch(0.02),
             parent_job_id=PARENT,
+            run_key="dag/run",
+            queues=queues,
         )
         monkeypatch.setattr(BatchJob, "_context", context, raising=False)
-        monkeypatch.setattr(BatchJob, "_global_init", True, raising=False)
+        for backend in (BatchJob, BatchJobNoEfs):
+            monkeypatch.setattr(backend, "_global_init", True, raising=False)
         return context
 
     return make

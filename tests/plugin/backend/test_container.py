@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 from WDL.runtime.error import RunFailed
 
+from miniwdl_aws.backend.policies import read_policies
 from miniwdl_aws.backend.retries import Escalation
+from miniwdl_aws.backend.tags import PLACEHOLDERS
 
 GREET = """
 version 1.1
@@ -459,3 +462,148 @@ def test_a_success_that_the_shell_tells_costs_no_description(
     assert len(outputs["said"]) == 20
     assert len(list(run_dir.glob("call-greet-*/exit.json"))) == 20
     assert not [*run_dir.glob("call-greet-*/*.began"), *run_dir.glob("call-greet-*/*.ended")]
+
+
+def warnings_of(run_dir: Path) -> str:
+    return (run_dir / "task.log").read_text()
+
+
+def test_a_fargate_queue_gets_jobs_of_fargate(batch: Any, open_backend: Any, run_wdl: Any) -> None:
+    """Sizes are rounded up, and the log says so; disks become ephemeral storage."""
+    batch.add_queue("fargate", "FARGATE_SPOT")
+    open_backend(task_queue="fargate", execution_role="arn:e")
+    run_dir, _ = run_wdl(source('cpu: 3 memory: "9 GiB" disks: "local-disk 50 SSD"'))
+    (job,) = batch.jobs.values()
+    assert job.request["containerOverrides"]["resourceRequirements"] == [
+        {"type": "VCPU", "value": "4"},
+        {"type": "MEMORY", "value": "9216"},
+    ]
+    (definition,) = batch.definitions.values()
+    assert definition["platformCapabilities"] == ["FARGATE"]
+    assert definition["containerProperties"]["ephemeralStorage"] == {"sizeInGiB": 60}
+    log = warnings_of(run_dir)
+    assert log.count("rounded up to a size that Fargate has") == 1
+    assert "ignored runtime settings" not in log
+
+
+def test_disks_are_ignored_on_ec2(open_backend: Any, run_wdl: Any) -> None:
+    """The work directory is on the shared file system; the log names what has no effect."""
+    open_backend()
+    run_dir, _ = run_wdl(source('disks: "local-disk 50 SSD"'))
+    assert 'ignored runtime settings :: keys: ["disks"]' in warnings_of(run_dir)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "disks", "why"),
+    [
+        ("cpu: 97", "", "at most 96 CPUs and 384 GiB.*m5"),
+        ('memory: "500 GiB"', "", "500 GiB of memory"),
+        ("gpu: true", "fargate", "GPU"),
+        ('cpu: 33 memory: "8 GiB"', "fargate", "33 CPUs"),
+    ],
+)
+def test_an_impossible_request_fails_at_once(
+    batch: Any, open_backend: Any, run_wdl: Any, tmp_path: Path, runtime: str, disks: str, why: str
+) -> None:
+    """What no queue of the task can ever run is refused with the reason, not submitted."""
+    batch.add_queue("spot", instanceTypes=["m5"])
+    batch.add_queue("fargate", "FARGATE")
+    open_backend(task_queue=disks or "spot", execution_role="arn:e")
+    with pytest.raises(RunFailed):
+        run_wdl(source(f"maxRetries: 3 {runtime}"))
+    assert not batch.jobs
+    error = error_json(tmp_path / "runs/a run")
+    assert error["error"] == "TaskNotSubmitted"
+    assert re.search(why, error["message"])
+
+
+def test_what_is_too_large_for_the_queue_goes_to_the_fallback(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """A task that fits on the fallback queue alone is sent there, and the log says why."""
+    batch.add_queue("spot", instanceTypes=["m5.large"])
+    open_backend(task_queue_fallback="on-demand")
+    run_dir, _ = run_wdl(source("cpu: 8"))
+    assert queues(batch) == ["on-demand"]
+    assert "job queue is too small for the task" in warnings_of(run_dir)
+
+
+def test_small_tasks_ask_for_no_limits(batch: Any, open_backend: Any, run_wdl: Any) -> None:
+    """A run of ordinary tasks costs one request about its queues."""
+    open_backend()
+    run_wdl(source('cpu: 2 memory: "4 GiB"'))
+    assert batch.calls.count("DescribeJobQueues") == 1
+    assert "DescribeComputeEnvironments" not in batch.calls
+
+
+POLICIES = json.dumps(
+    [
+        {"match": "greet", "memory_factor": 2, "tags": {"cost": "{call}"}, "max_retries": 1},
+        {"match": "many.*", "queue": "on-demand", "timeout_max": 600},
+        {"match": "other", "cpu_factor": 9},
+    ]
+)
+
+
+def test_policies_change_tasks_by_name_and_call(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """Rules about the task and about its call within the workflow both apply."""
+    open_backend(task_policies=read_policies(POLICIES), memory_delta_mib=0)
+    batch.endings = [ending("Job attempt duration exceeded timeout", 137)]
+    workflow = (
+        "version 1.1\nworkflow many { scatter (i in range(1)) "
+        '{ call greet { input: who = "S1" } } output { Array[String] said = greet.said } }\n'
+    )
+    _, outputs = run_wdl(workflow + source('cpu: 2 memory: "2 GiB"').replace("version 1.1", ""))
+    assert outputs["said"] == ["dear S1"]
+    assert queues(batch) == ["on-demand", "on-demand"]
+    for job in batch.jobs.values():
+        assert memory_of(job) == 4096
+        assert job.request["timeout"] == {"attemptDurationSeconds": 600}
+        assert job.request["tags"]["cost"] == "many.greet"
+
+
+def test_tags_tell_run_call_and_sample(batch: Any, open_backend: Any, run_wdl: Any) -> None:
+    """Placeholders are filled for each job, and tags go to the container's task."""
+    tags = {name: f"{{{name}}}" for name in PLACEHOLDERS}
+    open_backend(job_tags=tags, owner="lab #1")
+    run_wdl(
+        source().replace("who = ", "sample = ").replace("~{who}", "~{sample}"), {"sample": "S 1"}
+    )
+    (job,) = batch.jobs.values()
+    assert job.request["propagateTags"] is True
+    assert {key: job.request["tags"][key] for key in PLACEHOLDERS} == {
+        "run": "a run",
+        "run_key": "dag/run",
+        "workflow": "greet",
+        "call": "greet",
+        "task": "greet",
+        "attempt": "1",
+        "sample": "S 1",
+        "owner": "lab _1",
+    }
+
+
+def test_a_secret_is_no_variable_as_well(
+    batch: Any, open_backend: Any, run_wdl: Any, tmp_path: Path
+) -> None:
+    """One name cannot mean both; what would win is not left to chance."""
+    arn = "arn:aws:ssm:us-east-1:1:parameter/token"
+    open_backend(task_secrets={"TOKEN": arn}, execution_role="arn:e")
+    with pytest.raises(RunFailed):
+        run_wdl(source(), task_runtime__env={"TOKEN": "x"})
+    assert "TOKEN is both a variable" in error_json(tmp_path / "runs/a run")["message"]
+
+
+def test_the_other_backend_mounts_what_the_hosts_have(
+    batch: Any, open_backend: Any, run_wdl: Any, tmp_path: Path
+) -> None:
+    """aws_batch_job_no_efs mounts a directory of the host at the same path."""
+    open_backend(efs=False, fs="", fsap="")
+    _, outputs = run_wdl(source(), scheduler__container_backend="aws_batch_job_no_efs")
+    assert outputs["said"] == "dear you"
+    (definition,) = batch.definitions.values()
+    assert definition["containerProperties"]["volumes"] == [
+        {"name": "file_io_root", "host": {"sourcePath": str(tmp_path)}}
+    ]

@@ -7,6 +7,7 @@ import pytest
 
 from miniwdl_aws.backend import jobs
 from miniwdl_aws.backend.definition import task_definition
+from miniwdl_aws.backend.demand import Demand
 from miniwdl_aws.backend.jobs import Definitions, Retry
 from miniwdl_aws.backend.settings import BackendSettings
 from miniwdl_aws.errors import AwsError, AwsUnavailableError
@@ -23,7 +24,7 @@ REQUEST = {
 def test_a_definition_is_asked_for_once_by_many_threads(batch: Any, retry: Any) -> None:
     """The first of many threads looks up and registers; the others wait for its answer."""
     definitions = Definitions(batch, retry)
-    definition = task_definition(SETTINGS, image="a", privileged=False)
+    definition = task_definition(SETTINGS, Demand(image="a"), fargate=False)
     found: list[str] = []
     threads = [
         threading.Thread(target=lambda: found.append(definitions.ensure(definition)))
@@ -41,7 +42,7 @@ def test_a_definition_is_asked_for_once_by_many_threads(batch: Any, retry: Any) 
 def test_a_failure_to_register_is_not_kept(batch: Any, retry: Any) -> None:
     """The next task tries again."""
     definitions = Definitions(batch, retry)
-    definition = task_definition(SETTINGS, image="a", privileged=False)
+    definition = task_definition(SETTINGS, Demand(image="a"), fargate=False)
     batch.fail("RegisterJobDefinition", "ClientException")
     with pytest.raises(AwsError):
         definitions.ensure(definition)

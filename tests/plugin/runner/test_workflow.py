@@ -214,13 +214,13 @@ def test_a_bucket_that_cannot_be_written_is_seen_before_the_run(jobs: Any) -> No
 
 
 def test_an_unknown_task_queue_is_named(jobs: Any) -> None:
-    """A task that cannot be submitted says why."""
+    """A queue that does not exist is named with the option to mend, before any task."""
     wdl = jobs.put("src/greetings.wdl", SCATTER)
     job = jobs.run(RUNNER, wdl, "n=1", "how=true unknown", "--task-queue", "no-such-queue")
     failure = job.outcome.failure
     assert failure is not None
-    assert failure.error == "TaskNotSubmitted"
-    assert "no-such-queue" in failure.message
+    assert failure.error == "BackendMisconfigured"
+    assert "[aws] task_queue 'no-such-queue' does not exist" in failure.message
 
 
 def test_a_directory_outside_the_mount_is_refused(jobs: Any) -> None:
