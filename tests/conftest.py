@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from miniwdl_aws.local import LocalAws, LocalAwsSettings
+from tests.answers import checked_answers  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

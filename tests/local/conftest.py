@@ -1,103 +1,43 @@
-"""Clients of the local AWS whose every answer is checked, and jobs to run on it."""
+"""Clients of the local AWS, and jobs to run on it."""
 
 import itertools
-import json
 import os
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import boto3
 import pytest
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from miniwdl_aws.local import LocalAws, LocalAwsError, LocalAwsSettings
 
 ENDED = {"SUCCEEDED", "FAILED"}
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "long": (int,),
-    "float": (int, float),
-    "double": (int, float),
-    "boolean": (bool,),
-}
-
-
-def violations(value: Any, shape: Shape, where: str = "answer") -> Iterator[str]:
-    """Yield all that a JSON value has against a shape of the service model."""
-    if isinstance(shape, StructureShape):
-        yield from _structure_violations(value, shape, where)
-    elif isinstance(shape, ListShape):
-        if not isinstance(value, list):
-            yield f"{where} is no list: {value!r}"
-            return
-        for position, entry in enumerate(value):
-            yield from violations(entry, shape.member, f"{where}[{position}]")
-    elif isinstance(shape, MapShape):
-        for key, entry in value.items():
-            yield from violations(entry, shape.value, f"{where}[{key!r}]")
-    else:
-        yield from _scalar_violations(value, shape, where)
-
-
-def _structure_violations(value: Any, shape: StructureShape, where: str) -> Iterator[str]:
-    if not isinstance(value, dict):
-        yield f"{where} is no structure: {value!r}"
-        return
-    for name in set(shape.required_members) - set(value):
-        yield f"{where}.{name} is required"
-    for name, entry in value.items():
-        if name in shape.members:
-            yield from violations(entry, shape.members[name], f"{where}.{name}")
-        else:
-            yield f"{where}.{name} is unknown"
-
-
-def _scalar_violations(value: Any, shape: Shape, where: str) -> Iterator[str]:
-    allowed = _TYPES[shape.type_name]
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        yield f"{where} is no {shape.type_name}: {value!r}"
-    elif shape.metadata.get("enum") and value not in shape.metadata["enum"]:
-        yield f"{where} is none of {shape.metadata['enum']}: {value!r}"
-
-
-def check_answer(model: OperationModel, response_dict: Mapping[str, Any], **_: Any) -> None:
-    """Hold a raw answer against the service model, before botocore forgives anything."""
-    if response_dict["status_code"] == 200:
-        assert model.output_shape is not None
-        found = list(violations(json.loads(response_dict["body"]), model.output_shape))
-        assert not found, found
 
 
 def client(aws: LocalAws, service: str) -> Any:
-    """Make a client of a local AWS."""
+    """Return the client of a local AWS's service."""
+    return _client(aws.endpoint_url, aws.region, service)
+
+
+@cache
+def _client(endpoint_url: str, region: str, service: str) -> Any:
     session: Any = boto3.Session()  # whose typed overloads want literal names of services
     return session.client(
         service,
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
+        endpoint_url=endpoint_url,
+        region_name=region,
         aws_access_key_id="AKIALOCALAWS00000000",
         aws_secret_access_key="local",  # noqa: S106 - not a secret
     )
 
 
-def batch_client(aws: LocalAws) -> Any:
-    """Make a Batch client whose every successful answer is held against the service model."""
-    made = client(aws, "batch")
-    made.meta.events.register(
-        "before-parse.batch",
-        lambda operation_model, response_dict, **_: check_answer(operation_model, response_dict),
-    )
-    return made
-
-
 @dataclass
 class Bench:
-    """A local AWS, a checked Batch client, and short ways to run jobs."""
+    """A local AWS, a Batch client, and short ways to run jobs."""
 
     aws: LocalAws
     batch: Any
@@ -211,7 +151,7 @@ def bench(local_aws: LocalAws, request: pytest.FixtureRequest) -> Bench:
     prefix = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
     # Without namespaces, files of an earlier session may still be there.
     unique = f"{prefix[:80].strip('-')}-{uuid.uuid4().hex[:8]}"
-    return Bench(local_aws, batch_client(local_aws), unique)
+    return Bench(local_aws, client(local_aws, "batch"), unique)
 
 
 @pytest.fixture
@@ -223,7 +163,7 @@ def start_bench(request: pytest.FixtureRequest) -> Iterator[Callable[..., Bench]
         aws = LocalAws(LocalAwsSettings(**{"stop_timeout_seconds": 2, **settings}))
         aws.start()
         started.append(aws)
-        return Bench(aws, batch_client(aws), "job")
+        return Bench(aws, client(aws, "batch"), "job")
 
     yield start
     for aws in started:
@@ -239,10 +179,4 @@ def make_client() -> Callable[[LocalAws, str], Any]:
 @pytest.fixture
 def bench_of() -> Callable[[LocalAws], Bench]:
     """Make a bench of a local AWS that the test starts and stops itself."""
-    return lambda aws: Bench(aws, batch_client(aws), "job")
-
-
-@pytest.fixture
-def find_violations() -> Callable[[Any, Shape], list[str]]:
-    """Hold a JSON value against a shape of the service model."""
-    return lambda value, shape: list(violations(value, shape))
+    return lambda aws: Bench(aws, client(aws, "batch"), "job")

@@ -1,7 +1,6 @@
 """Job definitions and their revisions."""
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,7 +99,7 @@ def _check(request: Mapping[str, Any]) -> None:
         raise BatchError(f"platformCapabilities must be [EC2] or [FARGATE], got {platforms}")
     if "containerProperties" not in request:
         raise BatchError("Container properties must be provided for a container job definition")
-    size = len(json.dumps(request))
+    size = limits.size(request)
     if size > limits.MAX_DEFINITION_BYTES:
         raise BatchError(
             f"Job definition of {size} bytes exceeds the limit of {limits.MAX_DEFINITION_BYTES}"

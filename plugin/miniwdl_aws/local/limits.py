@@ -4,6 +4,7 @@ Unless a check says otherwise, its numbers are those of the Batch API reference 
 operation or data type that it checks) and of the AWS Batch user guide, "Service quotas".
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,6 +45,11 @@ FARGATE_MEMORY_MIB: dict[str, tuple[int, ...]] = {
 
 FARGATE_EPHEMERAL_GIB = (21, 200)
 """The sizes of ephemeral storage on Fargate (Batch API, "EphemeralStorage")."""
+
+
+def size(value: Any) -> int:
+    """Return how many bytes a value takes as JSON."""
+    return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def name(value: str, what: str) -> str:

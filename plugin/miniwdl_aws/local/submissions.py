@@ -1,6 +1,5 @@
 """From a SubmitJob request to a job."""
 
-import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +32,7 @@ def _check(request: Mapping[str, Any]) -> None:
     limits.tags(request.get("tags", {}))
     limits.timeout(request.get("timeout"))
     limits.retry_strategy(request.get("retryStrategy"))
-    size = len(json.dumps(request.get("containerOverrides", {})))
+    size = limits.size(request.get("containerOverrides", {}))
     if size > limits.MAX_OVERRIDES_BYTES:
         raise BatchError(
             f"Container Overrides length must be at most {limits.MAX_OVERRIDES_BYTES}, got {size}"
