@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.discover import discover
+from miniwdl_aws.packing import PackedRun, Surroundings, pack
 from miniwdl_aws.plan import JobRequest, Plan, plan, workflow_command
 from miniwdl_aws.s3 import parse_uri, read_object
 from miniwdl_aws.settings import Layer
-from miniwdl_aws.source import PackedRun, pack
+from miniwdl_aws.shared import SharedFileSystem
 
 
 def prepare(
@@ -40,9 +41,13 @@ def prepare(
         AwsError: AWS could not be asked.
     """
     settings = discover(clients, layers, environ)
-    packed = pack(
-        arguments, mount=settings.mount, read_object=functools.partial(_read_object, clients)
+    around = Surroundings(
+        shared=SharedFileSystem(settings.mount),
+        read_object=functools.partial(_read_object, clients),
+        environ=environ,
+        secrets=settings.secrets,
     )
+    packed = pack(arguments, around)
     request = JobRequest(
         name=name or packed.name,
         command=workflow_command(settings, packed.arguments),

@@ -5,7 +5,9 @@ import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from miniwdl_aws.arguments import changed, parse_arguments, write_arguments
 from miniwdl_aws.bundle import (
     BUNDLE_VARIABLE,
     INLINE_PREFIX,
@@ -18,12 +20,16 @@ from miniwdl_aws.bundle import (
 )
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.errors import InvalidInputError
+from miniwdl_aws.inputs import as_json, lay_over, read_inputs
 from miniwdl_aws.runner.rundir import target_name
 from miniwdl_aws.s3 import parse_uri, read_object
 
 FOLDER = "bundle"
 """In the run directory: what travelled with the submission. Task jobs see it there too, as files
 named relative to a WDL 1.2 source require."""
+
+MERGED = "inputs-merged.json"
+"""In that folder: several files of inputs as one."""
 
 S3 = "s3://"
 
@@ -52,19 +58,44 @@ def fetch(text: str, clients: AwsClients) -> Bundle:
 
 
 def lay_out(bundle: Bundle, arguments: Sequence[str], run_dir: Path) -> list[str]:
-    """Write the files of a run into its directory, and let the arguments name them there."""
-    if not bundle.files:
-        return list(arguments)
+    """Write the files of a run into its directory, and let the arguments name them there.
+
+    Several files of inputs become one, since miniwdl reads one.
+
+    Raises:
+        InvalidInputError: a file of inputs cannot be read.
+    """
     folder = run_dir / FOLDER
+    if bundle.files:
+        folder.mkdir(exist_ok=True)
+        unpack(bundle, folder)
+    resolved = resolve_references(arguments, folder)
+    parsed = parse_arguments(resolved)
+    if len(parsed.input_files) <= 1:
+        return resolved
+    namespace = workflow_name(bundle, parse_arguments(arguments).uri, parsed.task)
+    layers = [_read(each) for each in parsed.input_files]
     folder.mkdir(exist_ok=True)
-    unpack(bundle, folder)
-    return resolve_references(arguments, folder)
+    merged = folder / MERGED
+    merged.write_bytes(as_json(lay_over(layers, namespace)))
+    return write_arguments(changed(parsed, input_files=[str(merged)]))
 
 
 def workflow_name(bundle: Bundle, uri: str, task: str | None) -> str:
     """Find the name of the workflow that a run's WDL source holds."""
     fallback = PurePosixPath(uri.split("?", 1)[0]).name.split(".", 1)[0]
     return target_name(_main_source(bundle, uri), task, fallback)
+
+
+def _read(given: str) -> dict[str, Any]:
+    try:
+        return read_inputs(given, _no_object)
+    except OSError as exc:
+        raise InvalidInputError(f"the inputs {given!r} cannot be read: {exc}") from exc
+
+
+def _no_object(uri: str) -> bytes:
+    raise InvalidInputError(f"several files of inputs can be paths and web addresses, not {uri}")
 
 
 def _main_source(bundle: Bundle, uri: str) -> str:

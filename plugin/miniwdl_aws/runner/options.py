@@ -7,14 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from miniwdl_aws.arguments import changed, parse_arguments, write_arguments
 from miniwdl_aws.bundle import BUNDLE_VARIABLE
 from miniwdl_aws.environment import current_job_id
 from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.options import PACKAGED_CFG
 from miniwdl_aws.plan import RUN_KEY_VARIABLE
 from miniwdl_aws.settings import arguments_layer, environment_layer, merge
-from miniwdl_aws.source import parse_arguments
-
-PACKAGED_CFG = "miniwdl_aws.cfg"
 
 OWN_VARIABLES = (
     BUNDLE_VARIABLE,
@@ -91,7 +90,7 @@ def read_options(
     root = file_io_root(environment, parsed.cfg)
     directory, exactly = _directory(parsed.run_dir, root)
     return RunOptions(
-        arguments=tuple(without_directory(arguments, parsed.run_dir)),
+        arguments=tuple(write_arguments(changed(parsed, run_dir=None))),
         parsed=parsed,
         directory=directory,
         exactly=exactly,
@@ -133,30 +132,6 @@ def file_io_root(environment: Mapping[str, str], cfg: str | None) -> Path:
     quiet.setLevel(logging.WARNING)
     loader = Loader(quiet, filenames=named.split(":") if named else None)
     return Path(str(loader.get("file_io", "root")))
-
-
-def without_directory(arguments: Sequence[str], run_dir: str | None) -> list[str]:
-    """Leave out ``--dir`` and its value."""
-    if run_dir is None:
-        return list(arguments)
-    kept: list[str] = []
-    skip = False
-    for index, argument in enumerate(arguments):
-        following = arguments[index + 1] if index + 1 < len(arguments) else None
-        if skip:
-            skip = False
-        elif argument in _DIRECTORY_OPTIONS and following == run_dir:
-            skip = True
-        elif argument not in _joined(run_dir):
-            kept.append(argument)
-    return kept
-
-
-_DIRECTORY_OPTIONS = ("--dir", "-d", "--di")
-
-
-def _joined(run_dir: str) -> tuple[str, ...]:
-    return (f"--dir={run_dir}", f"--di={run_dir}", f"-d{run_dir}", f"-d={run_dir}")
 
 
 def _directory(run_dir: str | None, root: Path) -> tuple[Path, bool]:

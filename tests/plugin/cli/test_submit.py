@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -113,6 +114,52 @@ def test_a_dry_run_prints_the_requests_and_sends_none(
     with pytest.raises(AwsNotFoundError):
         stat_object(clients, put["Bucket"], put["Key"])
     assert find_jobs(clients, job["jobQueue"], job["jobName"]) == []
+
+
+def write_large(folder: Path, size: int) -> Path:
+    """Write a workflow whose imports, three folders deep, have so many bytes together."""
+    count = max(1, size // 100_000)
+    main = ["version 1.1", *(f'import "a/{n}/mid.wdl" as m{n}' for n in range(count))]
+    calls = [f"  call m{n}.mid as leaf{n} {{ input: n = {n} }}" for n in (0, count - 1)][:count]
+    for number in range(count):
+        deep = folder / "a" / str(number) / "b" / "c"
+        deep.mkdir(parents=True)
+        (deep.parents[1] / "mid.wdl").write_text(
+            'version 1.1\nimport "b/c/leaf.wdl" as l\n'
+            "workflow mid { input { Int n } call l.leaf { input: n } "
+            "output { String out = leaf.out } }\n"
+        )
+        # Noise, so that nothing compresses it away: a bundle is as large as its source.
+        noise = random.Random(number).randbytes(size // count // 2).hex()  # noqa: S311  (no secret)
+        lines = "\n".join("# " + noise[at : at + 78] for at in range(0, len(noise), 78))
+        (deep / "leaf.wdl").write_text(f"version 1.1\n{lines}\n{LEAF}")
+    body = "\n".join([*main, "workflow large {", *calls, "  output { String s = leaf0.out } }"])
+    path = folder / "large.wdl"
+    path.write_text(body)
+    return path
+
+
+LEAF = """task leaf {
+  input { Int n }
+  command <<< echo leaf ~{n} >>>
+  output { String out = read_string(stdout()) }
+  runtime { docker: "ubuntu:22.04" }
+}
+"""
+
+
+@pytest.mark.parametrize("size", [40_000, 400_000, 5_000_000])
+def test_a_workflow_of_any_size_is_submitted_and_runs(
+    environ: dict[str, str], aws: "LocalAws", tmp_path: Path, size: int
+) -> None:
+    """The established program ships 36 kB, and ends with 123 beyond."""
+    path = write_large(tmp_path, size)
+    assert sum(each.stat().st_size for each in tmp_path.rglob("*.wdl")) >= size
+    upload = f"s3://{aws.bucket}/large/{size}/"
+    done = run(environ, path, "--wait", "--s3upload", upload)
+    assert done.returncode == 0, done.stderr
+    body = AwsClients().s3.get_object(Bucket=aws.bucket, Key=f"large/{size}/outputs.json")
+    assert json.loads(body["Body"].read())["large.s"] == "leaf 0"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from miniwdl_aws.bundle import BUNDLE_VARIABLE
 from miniwdl_aws.errors import ConfigurationError, InvalidInputError
-from miniwdl_aws.runner.options import RunOptions, read_options, without_directory
+from miniwdl_aws.runner.options import RunOptions, read_options
 
 
 @pytest.fixture(autouse=True)
@@ -114,4 +114,4 @@ def test_the_directory_is_taken_in_every_spelling(given: list[str]) -> None:
 
 def test_an_input_that_looks_like_the_directory_stays() -> None:
     """Only the option and its value go."""
-    assert without_directory(["/x", "d=/x", "--dir", "/x"], "/x") == ["/x", "d=/x"]
+    assert read("/x", "d=/x", "--dir", "/mnt/efs/x").arguments == ("/x", "d=/x")
