@@ -1,5 +1,6 @@
 """The documentation is true: its tables, links, DAGs and commands."""
 
+import configparser
 import os
 import re
 import subprocess
@@ -101,6 +102,21 @@ def test_the_settings_table_is_the_table_of_the_code() -> None:
         (setting.flag, setting.variables[0] if setting.variables else "", setting.tag)
         for setting in SETTINGS
     ]
+
+
+def test_the_configuration_is_documented_line_by_line() -> None:
+    """Every key of the packaged file has a row, and every key of the backend, set or not."""
+    text = (ROOT / "plugin" / "miniwdl_aws" / "miniwdl_aws.cfg").read_text()
+    packaged = configparser.RawConfigParser()
+    packaged.read_string(text)
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    table = page.split("<!-- cfg -->")[1].split("<!-- /cfg -->")[0]
+    documented = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", table, re.MULTILINE)
+    set_there = [(name, key) for name in packaged.sections() for key in packaged[name]]
+    assert documented == [each for each in set_there if each[0] != "aws"]
+    backend = (ROOT / "docs" / "backend.md").read_text()
+    keys = re.findall(r"^(?:# )?(\w+) =", text.split("[aws]")[1], re.MULTILINE)
+    assert [key for key in keys if f"| `{key}` |" not in backend] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
