@@ -13,6 +13,7 @@ from miniwdl_aws.backend.jobs import Definitions, Retry
 from miniwdl_aws.backend.queues import Queues
 from miniwdl_aws.backend.sentinel import SignWatcher
 from miniwdl_aws.backend.settings import BackendSettings
+from miniwdl_aws.backend.starting import Patience, StartWatch
 from miniwdl_aws.backend.waiting import TerminationWatch
 from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
@@ -53,6 +54,7 @@ class BackendContext:
         parent_job_id: the workflow job that this process runs in, if it does.
         run_key: what that job runs for; empty if it was not submitted by this package.
         queues: what is known of the job queues.
+        starts: looks after jobs that do not start.
     """
 
     settings: BackendSettings
@@ -68,6 +70,7 @@ class BackendContext:
     parent_job_id: str | None
     run_key: str
     queues: Queues
+    starts: StartWatch
 
     @property
     def has_fargate(self) -> bool:
@@ -113,6 +116,13 @@ def open_context(
         parent_job_id=current_job_id(environ),
         run_key=environ.get(RUN_KEY_VARIABLE, ""),
         queues=queues,
+        starts=StartWatch(
+            clients,
+            queues,
+            controlling,
+            describer.press,
+            Patience(timeout_seconds=settings.runnable_timeout_seconds),
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from miniwdl_aws.backend.failures import TaskNotSubmitted
 from miniwdl_aws.backend.progress import JobProgress, keep_detail
 from miniwdl_aws.backend.request import TaskJob, submit_request
 from miniwdl_aws.backend.sentinel import Mailbox
+from miniwdl_aws.backend.starting import StartingJob
 from miniwdl_aws.backend.waiting import JobWaiter
 from miniwdl_aws.errors import AwsError, InvalidInputError
 from miniwdl_aws.status import JobStatus
@@ -87,7 +88,11 @@ class JobRun:
         with self.context.watch.watching(self.terminating, waiter.wake):
             with submission_errors(self.logger):
                 job_id = self._submit(job, definition)
-            return self._await(waiter, job_id, mailbox)
+            starting = StartingJob(
+                job_id=job_id, queue=job.queue, vcpus=job.vcpus, logger=self.logger
+            )
+            with self.context.starts.watching(starting):
+                return self._await(waiter, job_id, mailbox)
 
     def terminate(self, job_id: str, reason: str) -> bool:
         """Ask Batch to end a job; whether it could be asked."""

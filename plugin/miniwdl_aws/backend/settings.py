@@ -52,6 +52,7 @@ class BackendSettings:
             ``preemptible`` and ``maxRetries``.
         escalation: how a task's memory grows after it was killed for memory use.
         job_timeout_seconds: the time-out of a task job.
+        runnable_timeout_seconds: after which a job is given up that waits in vain; 0 for never.
         job_tags: tags of every task job, with placeholders.
         owner: what ``{owner}`` in a tag stands for.
         propagate_tags: whether the tags of a job go to its container's task in Amazon ECS.
@@ -85,6 +86,7 @@ class BackendSettings:
     infrastructure_retries: int = 3
     escalation: Escalation = field(default_factory=Escalation)
     job_timeout_seconds: int = 86_400
+    runnable_timeout_seconds: float = 0.0
     job_tags: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     propagate_tags: bool = True
@@ -146,6 +148,7 @@ def read_settings(cfg: Configuration, *, user: str, efs: bool = True) -> Backend
             factor=_read(cfg, "oom_memory_factor", readers.factor, 1.0),
             cap_bytes=_read(cfg, "oom_memory_cap", readers.memory_bytes, 0),
         ),
+        runnable_timeout_seconds=_read(cfg, "runnable_timeout", readers.not_negative, 0.0),
         job_timeout_seconds=_read(cfg, "job_timeout", readers.timeout, 86_400),
         job_tags=_read(cfg, "job_tags", _tags, {}),
         owner=cfg.get(SECTION, "owner", ""),

@@ -25,6 +25,7 @@ from miniwdl_aws.backend.jobs import Definitions, Retry
 from miniwdl_aws.backend.queues import Queues
 from miniwdl_aws.backend.sentinel import Pace, SignWatcher
 from miniwdl_aws.backend.settings import BackendSettings
+from miniwdl_aws.backend.starting import Patience, StartWatch
 from miniwdl_aws.backend.waiting import TerminationWatch
 from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
 from miniwdl_aws.pacer import Pacer
@@ -208,8 +209,25 @@ class FakeBatch:
         job.description["isTerminated"] = True
         return {}
 
-    def list_jobs(self, *, jobQueue: str, filters: Any) -> Any:  # noqa: N803
+    def cancel_job(self, *, jobId: str, reason: str) -> Any:  # noqa: N803
+        self._called("CancelJob")
+        job = self.jobs[jobId]
+        if job.process is None:
+            job.description.update(status="FAILED", statusReason=reason, isCancelled=True)
+        return {}
+
+    def list_jobs(
+        self,
+        *,
+        jobQueue: str,  # noqa: N803
+        filters: Any = (),
+        jobStatus: str = "",  # noqa: N803
+        maxResults: int = 0,  # noqa: N803
+    ) -> Any:
         self._called("ListJobs")
+        if jobStatus:
+            busy = [job_id for job_id in self.jobs if self._describe(job_id)["status"] == jobStatus]
+            return {"jobSummaryList": [{"jobId": job_id} for job_id in busy[:maxResults]]}
         wanted = filters[0]["values"][0]
         return {
             "jobSummaryList": [
@@ -271,6 +289,17 @@ def open_backend(
             parent_job_id=PARENT,
             run_key="dag/run",
             queues=queues,
+            starts=StartWatch(
+                clients,
+                queues,
+                retry,
+                describer.press,
+                Patience(
+                    timeout_seconds=backend_settings.runnable_timeout_seconds,
+                    explain_after_seconds=0.05,
+                    period_seconds=0.05,
+                ),
+            ),
         )
         monkeypatch.setattr(BatchJob, "_context", context, raising=False)
         for backend in (BatchJob, BatchJobNoEfs):

@@ -607,3 +607,17 @@ def test_the_other_backend_mounts_what_the_hosts_have(
     assert definition["containerProperties"]["volumes"] == [
         {"name": "file_io_root", "host": {"sourcePath": str(tmp_path)}}
     ]
+
+
+def test_what_does_not_start_goes_to_the_fallback_queue_and_no_further(
+    batch: Any, open_backend: Any, run_wdl: Any, tmp_path: Path
+) -> None:
+    """A job that waits in vain is given up with the reason, on each queue once."""
+    batch.hold = True
+    open_backend(task_queue_fallback="on-demand", runnable_timeout_seconds=0.1)
+    with pytest.raises(RunFailed):
+        run_wdl(source("preemptible: 2 maxRetries: 2"))
+    assert queues(batch) == ["spot", "on-demand"]
+    error = error_json(tmp_path / "runs/a run")
+    assert error["error"] == "TaskNotRun"
+    assert "no instance has been started for its queue" in error["message"]
