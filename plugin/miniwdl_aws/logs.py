@@ -4,11 +4,13 @@ GetLogEvents is limited to 10 requests a second an account (CloudWatch Logs quot
 here takes a `Pacer`, and a process shares one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.errors import AwsNotFoundError
+from miniwdl_aws.outcome import is_mark
 from miniwdl_aws.pacer import Pacer
 
 LOG_GROUP = "/aws/batch/job"
@@ -68,6 +70,16 @@ class LogReader:
         if since is not None:
             arguments["startTime"] = since
         return self._get(stream, startFromHead=True, **arguments)
+
+    def lines(self, stream: str) -> Iterator[str]:
+        """Give all lines of a stream from its beginning, but those that are for machines."""
+        token: str | None = None
+        while True:
+            page = self.page(stream, token)
+            yield from (each.message for each in page.lines if not is_mark(each.message))
+            if page.token is None or page.token == token:
+                return
+            token = page.token
 
     def tail(self, stream: str, count: int) -> list[str]:
         """Give the last lines of a stream, at most ``count`` (up to `PAGE_EVENTS`)."""

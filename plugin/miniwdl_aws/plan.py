@@ -103,6 +103,12 @@ def workflow_command(settings: SubmitSettings, arguments: tuple[str, ...]) -> tu
     return tuple(command)
 
 
+def published_by(plan: Plan) -> str | None:
+    """Give where the job of a plan publishes its run; None if it does not."""
+    command: list[str] = plan.job["containerOverrides"]["command"]
+    return command[command.index("--s3upload") + 1] if "--s3upload" in command else None
+
+
 def plan(settings: SubmitSettings, request: JobRequest) -> Plan:
     """Plan a job on the workflow queue.
 

@@ -14,9 +14,11 @@ def submit_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="miniwdl-aws-submit",
         description="Submit a WDL workflow to AWS Batch. All other arguments are those of "
-        "`miniwdl run`: the WDL source, key=value inputs, -i FILE "
-        "and options. Inputs name s3:// URIs or paths on the shared file system.",
-        usage="miniwdl-aws-submit WDL [key=value ...] [-i INPUTS] [options]",
+        "`miniwdl run`: the WDL source, key=value inputs, -i FILE (again "
+        "and again; later files win) and options. Inputs name s3:// URIs or paths on the shared "
+        "file system.",
+        usage="miniwdl-aws-submit WDL [key=value ...] [-i INPUTS] [options]\n"
+        "       miniwdl-aws-submit {status,logs,cancel} JOB [options]",
         epilog="Options that are not given are taken from MINIWDL__AWS__* variables, then from "
         "the tags of the workflow queue.",
         allow_abbrev=False,
@@ -138,4 +140,9 @@ def _add_what_to_do(group: _Group) -> None:
         "--dry-run",
         action="store_true",
         help="print the requests as JSON, and send none of them",
+    )
+    group.add_argument(
+        "--self-test",
+        action="store_true",
+        help="run a small workflow that tries everything out, and say what works (waits)",
     )

@@ -28,7 +28,11 @@ def say(text: str) -> None:
 
 
 def wait_for(
-    clients: AwsClients, job_id: str, *, on_line: Callable[[str], object] | None
+    clients: AwsClients,
+    job_id: str,
+    *,
+    on_line: Callable[[str], object] | None,
+    cancel: str | None = None,
 ) -> Ended | None:
     """Wait until a job has ended.
 
@@ -36,6 +40,7 @@ def wait_for(
         clients: where to ask.
         job_id: the job.
         on_line: takes the lines of its log; None leaves the log alone.
+        cancel: the workflow job that a second Ctrl-C ends; this job if not given.
 
     Returns:
         How it ended; None if a second Ctrl-C has ended the run.
@@ -47,8 +52,8 @@ def wait_for(
         try:
             return follower.wait()
         except KeyboardInterrupt:
-            if _asked_to_stop(job_id):
-                say_cancelled(cancel_run(clients, job_id, "cancelled with Ctrl-C"))
+            if _asked_to_stop(cancel or job_id):
+                say_cancelled(cancel_run(clients, cancel or job_id, "cancelled with Ctrl-C"))
                 return None
 
 
@@ -89,8 +94,8 @@ def _say_status(status: JobStatus) -> None:
 def _asked_to_stop(job_id: str, sleep: Callable[[float], object] = time.sleep) -> bool:
     say(
         f"The run goes on in AWS Batch. To end job {job_id} and its task jobs, press Ctrl-C again "
-        f"within {SECOND_CHANCE_SECONDS:g} seconds; to leave it running, end this program with "
-        "SIGTERM or close the terminal."
+        f"within {SECOND_CHANCE_SECONDS:g} seconds, or run `miniwdl-aws-submit cancel {job_id}` at "
+        "any time; to leave it running, end this program with SIGTERM or close the terminal."
     )
     try:
         sleep(SECOND_CHANCE_SECONDS)

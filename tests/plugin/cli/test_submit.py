@@ -1,7 +1,6 @@
 """Tests of the program ``miniwdl-aws-submit``, run as a person runs it."""
 
 import json
-import os
 import random
 import re
 import signal
@@ -35,16 +34,6 @@ workflow failing { call fail }
 """
 
 SLOW = FAILING.replace("exit 7", "sleep 600")
-
-
-@pytest.fixture
-def environ(local_aws: "LocalAws", tmp_path: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "MINIWDL__AWS__WORKFLOW_IMAGE": "local",
-        **local_aws.environment,
-    }
 
 
 def run(environ: Mapping[str, str], *arguments: object) -> "subprocess.CompletedProcess[str]":
