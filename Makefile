@@ -34,7 +34,7 @@ env: .venv/.ready ## the environment alone, in .venv
 constraints: ## renew constraints.txt (COMPILE_ARGS=--upgrade takes the newest of all)
 	@tools/bootstrap.sh constraints
 
-containers: ## install Podman and busybox for the tests that else are skipped
+containers: ## install Podman, busybox and aria2 for the tests that else are skipped
 	@tools/bootstrap.sh containers
 
 clean: ## remove the environment and all caches

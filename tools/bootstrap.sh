@@ -8,7 +8,7 @@
 #   tools/bootstrap.sh constraints  renews constraints.txt, plugin/runner.txt (its part that the workflow image
 #                                   installs) and tools/uv.txt from the two pyproject.toml files, and the pins of
 #                                   foreign clients in tools/foreign
-#   tools/bootstrap.sh containers   Podman and the shell of small images, for the tests that else are skipped
+#   tools/bootstrap.sh containers   Podman, the shell of small images and aria2, for the tests that else are skipped
 #   tools/bootstrap.sh clean        removes whatever the other commands and the tools made
 #
 # PYTHON names the interpreter (default: the first of python3.11, 3.12, 3.13, python3 that is new enough).
@@ -208,8 +208,8 @@ renew_constraints() {
 
 # runc rather than the crun that Debian recommends, since it starts containers under hybrid cgroups too.
 install_podman() {
-  if ! { command -v podman && command -v debootstrap && command -v busybox; } >/dev/null 2>&1; then
-    apt_install podman buildah runc debootstrap busybox
+  if ! { command -v podman && command -v debootstrap && command -v busybox && command -v aria2c; } >/dev/null 2>&1; then
+    apt_install podman buildah runc debootstrap busybox aria2
   fi
   podman run --help >/dev/null || fail "podman is installed but does not run (its message is above)."
   unpack_registry

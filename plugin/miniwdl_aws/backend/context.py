@@ -121,7 +121,7 @@ def open_context(
             queues,
             controlling,
             describer.press,
-            Patience(timeout_seconds=settings.runnable_timeout_seconds),
+            Patience.of(settings.runnable_timeout_seconds),
         ),
     )
 

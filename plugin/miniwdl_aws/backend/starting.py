@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from WDL._util import StructuredLogMessage as Message
 
@@ -164,6 +164,12 @@ class Patience:
     timeout_seconds: float = 0.0
     explain_after_seconds: float = EXPLAIN_AFTER_SECONDS
     period_seconds: float = PERIOD_SECONDS
+
+    @classmethod
+    def of(cls, timeout_seconds: float) -> Self:
+        """Look often enough for a time-out, be it short."""
+        period = min(PERIOD_SECONDS, timeout_seconds / 2 or PERIOD_SECONDS)
+        return cls(timeout_seconds=timeout_seconds, period_seconds=period)
 
     @property
     def overdue_seconds(self) -> float:

@@ -1,0 +1,10 @@
+version 1.1
+
+task t {
+  command <<<
+    true
+  >>>
+  runtime {
+    privileged: true
+  }
+}

@@ -1,0 +1,7 @@
+version 1.1
+
+task small_place {
+  command <<<
+    true
+  >>>
+}
