@@ -1,19 +1,11 @@
-"""What all tests share: one local AWS, and a way to wait for something."""
+"""What all tests share besides the fixtures of our own pytest plugin: a way to wait."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from miniwdl_aws.local import LocalAws, LocalAwsSettings
 from tests.answers import checked_answers  # noqa: F401 - a fixture
-
-
-@pytest.fixture(scope="session")
-def local_aws() -> Iterator[LocalAws]:
-    """A local AWS for the whole session, stopped with all of its jobs at its end."""
-    with LocalAws(LocalAwsSettings(stop_timeout_seconds=2)) as aws:
-        yield aws
 
 
 @pytest.fixture

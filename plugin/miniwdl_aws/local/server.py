@@ -12,10 +12,12 @@ from typing import Any, Self
 from miniwdl_aws.local.api import BatchApi
 from miniwdl_aws.local.arns import Arns
 from miniwdl_aws.local.definitions import Definitions
+from miniwdl_aws.local.ending import end_jobs
 from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.executor import Executor
 from miniwdl_aws.local.front import Front
 from miniwdl_aws.local.http import HttpServer
+from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.launchers import process_launcher
 from miniwdl_aws.local.moto_services import (
     FileSystems,
@@ -39,6 +41,9 @@ from miniwdl_aws.local.store import JobStore
 from miniwdl_aws.local.tasks import ProcessBuilder, Provisions, search_path
 
 ACCESS_POINT_PATH = "/miniwdl"
+_PATIENCE_SECONDS = 60.0
+"""What the end of all jobs may take beyond what was set for each."""
+
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALAWS00000000", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
@@ -121,11 +126,35 @@ class LocalAws:
         """Return how often each operation was called and refused for its rate."""
         return self._pacer.counters()
 
+    def reset_counters(self) -> None:
+        """Begin to count calls from zero."""
+        self._pacer.reset()
+
+    def end_jobs(self, reason: str) -> None:
+        """Terminate every job that has not ended, and wait until all have.
+
+        Args:
+            reason: becomes the jobs' status reason.
+
+        Raises:
+            LocalAwsError: some jobs do not end.
+        """
+        patience = self.settings.start_delay_seconds + self.settings.stop_timeout_seconds
+        end_jobs(
+            self._all_jobs,
+            lambda job: self._scheduler.terminate(job, reason),
+            patience + _PATIENCE_SECONDS,
+        )
+
     def job_history(self, job_id: str) -> list[tuple[str, int]] | None:
         """Return every status that a job had and its time in milliseconds since 1970."""
         with self._scheduler.lock:
             job = self._store.get(job_id)
             return list(job.history) if job else None
+
+    def _all_jobs(self) -> list[Job]:
+        with self._scheduler.lock:
+            return list(self._store)
 
     @property
     def _by_path(self) -> bool:
@@ -256,7 +285,7 @@ class LocalAws:
         if (path, method) == ("counters", "GET"):
             return self.counters()
         if (path, method) == ("counters/reset", "POST"):
-            self._pacer.reset()
+            self.reset_counters()
             return {}
         kind, _, rest = path.partition("/")
         if kind == "jobs" and method == "GET" and rest.endswith("/history"):
