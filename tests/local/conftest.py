@@ -6,6 +6,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -168,6 +169,28 @@ def start_bench(request: pytest.FixtureRequest) -> Iterator[Callable[..., Bench]
     yield start
     for aws in started:
         aws.stop()
+
+
+@pytest.fixture(scope="module")
+def start_module_aws() -> Iterator[Callable[..., LocalAws]]:
+    """Start local AWSs with settings of their own; stop them after the module's last test."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(
+            LocalAws(LocalAwsSettings(**{"stop_timeout_seconds": 2, **settings}))
+        )
+
+
+@pytest.fixture
+def make_single_try_client() -> Callable[[LocalAws, str], Any]:
+    """Make a client of its own that does not try again what fails."""
+
+    def make(aws: LocalAws, service: str) -> Any:
+        made = _client.__wrapped__(aws.endpoint_url, aws.region, service)
+        name = made.meta.service_model.service_id.hyphenize()
+        made.meta.events.unregister(f"needs-retry.{name}", unique_id=f"retry-config-{name}")
+        return made
+
+    return make
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import boto3
 import psutil
 import pytest
 
-from miniwdl_aws.cli.local import main
-from miniwdl_aws.environment import environment_for
+from miniwdl_aws.cli.local import environment_for, main
+from miniwdl_aws.local.faults import KINDS
 
 PROGRAM = [sys.executable, "-m", "miniwdl_aws.local"]
 EXPECTED = {
@@ -222,3 +222,56 @@ def test_a_commands_environment_points_nowhere_else() -> None:
         "NO_PROXY": "example.org,127.0.0.1",
         "no_proxy": "example.org,127.0.0.1",
     }
+
+
+def test_faults_and_rates_come_from_the_command_line(tmp_path: Path) -> None:
+    """Both sources of rules, the seed and the rates reach the local AWS."""
+    rules = tmp_path / "faults.json"
+    rules.write_text('["kill,job=a"]')
+    script = (
+        "import os, urllib.request as u;"
+        "print(u.urlopen(os.environ['AWS_ENDPOINT_URL'] + '/_miniwdl_aws_local/faults')"
+        ".read().decode())"
+    )
+    options = ["--fault", "throttle,times=1", "--faults", str(rules), "--seed", "7"]
+    pace = ["--rates", "batch=9/9", "--latency-ms", "uniform:1-2"]
+    done = subprocess.run(
+        [*PROGRAM, *options, *pace, "run", "--", sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    assert answer["seed"] == 7
+    assert [each["fault"] for each in answer["faults"]] == ["throttle,times=1", "kill,job=a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--fault", "kil"], "fault 'kil' is no kind (did you mean 'kill'?)"),
+        (["--fault", "kill,probability=2"], "fault kill: probability must be above 0"),
+        (["--faults", "/nowhere"], "the file of faults /nowhere cannot be read"),
+        (["--rates", "fast"], "rates 'fast': 'fast' names no rate"),
+        (["--latency-ms", "slow"], "latency 'slow' is neither milliseconds"),
+        (["--burst", "5"], "burst 5.0 is of no use without a rate"),
+    ],
+)
+def test_misuse_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    """It says what is wrong, and the exit code is not 0."""
+    assert main(arguments) != 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
+
+
+def test_help_names_every_kind_of_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what it does."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for name, kind in KINDS.items():
+        assert f"  {name} " in text
+        assert kind.summary in text

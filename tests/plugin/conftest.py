@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def aws(local_aws: "LocalAws", local_aws_environment: object) -> "LocalAws":
+def aws(local_aws: "LocalAws", monkeypatch: pytest.MonkeyPatch) -> "LocalAws":
     """The local AWS, with its environment in force."""
+    for name, value in local_aws.environment.items():
+        monkeypatch.setenv(name, value)
     return local_aws
 
 

@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from miniwdl_aws.environment import (
-    MISLEADING,
-    environment_for,
-    forget,
-    process_environment,
-)
+from miniwdl_aws.environment import forget, process_environment
 from miniwdl_aws.local import LocalAws, LocalAwsError, LocalAwsSettings
+from miniwdl_aws.local.faults import KINDS, parse_fault, read_faults
+from miniwdl_aws.local.latency import parse_latency
+from miniwdl_aws.local.rates import parse_rates
+
+MISLEADING = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+"""Variables that would turn a program away from the local AWS."""
 
 _DESCRIPTION = """\
 Serve S3, EFS, CloudWatch Logs, STS, IAM, ECR and Batch on loopback, and run Batch jobs for real.
@@ -32,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="miniwdl-aws-local",
         description=_DESCRIPTION,
+        epilog=_fault_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     default = LocalAwsSettings()
@@ -66,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where jobs mount the file system; counts only without namespaces (%(default)s)",
     )
     _add_pacing(parser, default)
+    _add_faults(parser, default)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--shell", action="store_true", help="print `export` lines (default)")
     form.add_argument("--json", action="store_true", help="print one line of JSON")
@@ -77,10 +80,27 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_pacing(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> None:
     parser.add_argument(
-        "--latency-ms", type=float, default=default.latency_ms, help="time a Batch call takes"
+        "--latency-ms",
+        metavar="MS",
+        default="0",
+        help="time a Batch call takes: MS, uniform:LOW-HIGH or lognormal:MEDIAN/P99 (%(default)s)",
     )
-    parser.add_argument("--rate", type=float, help="calls a second each Batch operation takes")
+    parser.add_argument(
+        "--rates",
+        default="documented",
+        help="calls and launches let through: documented, none, or a list like "
+        "batch:SubmitJob=50/50,logs:GetLogEvents=none,batch=100,fargate=20/100 (%(default)s)",
+    )
+    parser.add_argument(
+        "--rate", type=float, help="calls a second each Batch operation takes, instead of --rates"
+    )
     parser.add_argument("--burst", type=float, help="calls at once (default: as --rate)")
+    parser.add_argument(
+        "--rate-scope",
+        choices=("operation", "account"),
+        default=default.rate_scope,
+        help="whether --rate holds for each operation or for all together (%(default)s)",
+    )
     parser.add_argument(
         "--start-delay",
         type=float,
@@ -110,6 +130,42 @@ def _add_pacing(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> N
     )
 
 
+def _add_faults(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> None:
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[,KEY=VALUE...]",
+        help="something that goes wrong (repeatable); the kinds are listed below",
+    )
+    parser.add_argument(
+        "--faults",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a file of them: JSON, or TOML if its name ends in .toml (repeatable)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=default.seed,
+        help="what faults and latencies are drawn from; the same seed repeats them (%(default)s)",
+    )
+
+
+def _fault_help() -> str:
+    lines = [f"  {name:16} {kind.summary}" for name, kind in KINDS.items()]
+    return "\n".join(
+        [
+            "kinds of faults, as in --fault spot-reclaim,job=align*,attempt=1,times=1:",
+            *lines,
+            "keys: service, operation, job, queue, attempt, status (which ones, with * and ?);",
+            "  probability, skip, times (how often); delay (seconds), code, reason (how)",
+        ]
+    )
+
+
 def _settings(arguments: argparse.Namespace) -> LocalAwsSettings:
     return LocalAwsSettings(
         host=arguments.host,
@@ -120,9 +176,16 @@ def _settings(arguments: argparse.Namespace) -> LocalAwsSettings:
         mount_path=arguments.mount_path,
         program_dirs=tuple(arguments.programs),
         isolation=arguments.isolation,
-        latency_ms=arguments.latency_ms,
+        latency_ms=parse_latency(arguments.latency_ms),
+        rates=parse_rates(arguments.rates),
         rate=arguments.rate,
         burst=arguments.burst,
+        rate_scope=arguments.rate_scope,
+        seed=arguments.seed,
+        faults=(
+            *map(parse_fault, arguments.fault),
+            *(rule for path in arguments.faults for rule in read_faults(path)),
+        ),
         start_delay_seconds=arguments.start_delay,
         stop_timeout_seconds=arguments.stop_timeout,
         max_vcpus=arguments.max_vcpus,
@@ -159,6 +222,23 @@ def _serve(aws: LocalAws, *, as_json: bool) -> int:
         ended.wait()
         _note("stopping")
     return 0
+
+
+def environment_for(base: Mapping[str, str], local: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a command that is to use the local AWS and nothing else.
+
+    Args:
+        base: the environment that it would have.
+        local: the local AWS's own variables, which win.
+    """
+    kept = {
+        name: value
+        for name, value in base.items()
+        if name not in MISLEADING and not name.startswith("AWS_ENDPOINT_URL")
+    }
+    direct = [part for part in (kept.get("NO_PROXY", kept.get("no_proxy")), "127.0.0.1") if part]
+    kept["NO_PROXY"] = kept["no_proxy"] = ",".join(direct)
+    return {**kept, **local}
 
 
 def _run(aws: LocalAws, command: Sequence[str]) -> int:

@@ -1,7 +1,15 @@
 """AWS on loopback, with Batch jobs that really run: the extra ``[local]``."""
 
 from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.faults import FaultError, FaultRule, Faults
 from miniwdl_aws.local.server import LocalAws
 from miniwdl_aws.local.settings import LocalAwsSettings
 
-__all__ = ["LocalAws", "LocalAwsError", "LocalAwsSettings"]
+__all__ = [
+    "FaultError",
+    "FaultRule",
+    "Faults",
+    "LocalAws",
+    "LocalAwsError",
+    "LocalAwsSettings",
+]

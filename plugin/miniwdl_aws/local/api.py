@@ -1,10 +1,13 @@
 """Batch's operations, each by its name."""
 
+from collections.abc import Callable
+
 from miniwdl_aws.local.arns import Arns
 from miniwdl_aws.local.calls import Answer, Operations, Request
 from miniwdl_aws.local.definitions import Definitions
 from miniwdl_aws.local.errors import unsupported
 from miniwdl_aws.local.job_calls import DefinitionCalls, JobCalls
+from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.paging import Pages
 from miniwdl_aws.local.queues import Queues
 from miniwdl_aws.local.resource_calls import PolicyCalls, ResourceCalls
@@ -22,6 +25,7 @@ class BatchApi:
         definitions: all job definitions.
         store: all jobs.
         scheduler: runs the jobs.
+        shows: tells whether an answer of DescribeJobs has a job.
     """
 
     def __init__(
@@ -32,6 +36,7 @@ class BatchApi:
         definitions: Definitions,
         store: JobStore,
         scheduler: Scheduler,
+        shows: Callable[[Job], bool] = lambda _: True,
     ) -> None:
         self._scheduler = scheduler
         self._store = store
@@ -43,6 +48,7 @@ class BatchApi:
             store=store,
             scheduler=scheduler,
             pages=pages,
+            shows=shows,
         )
         self._operations: Operations = {
             **DefinitionCalls(definitions, pages).operations,

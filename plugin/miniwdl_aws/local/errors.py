@@ -32,12 +32,3 @@ def unsupported(what: str) -> BatchError:
         what: the thing, as the subject of a sentence ("Array jobs").
     """
     return BatchError(f"{what}: the local AWS does not do this (AWS Batch may)")
-
-
-def too_many_requests(operation: str) -> BatchError:
-    """Return the refusal of a call beyond the rate that was set for its operation."""
-    return BatchError(
-        f"Too many requests for {operation}",
-        code="TooManyRequestsException",
-        http_status=429,
-    )

@@ -158,6 +158,11 @@ class Executor(Generic[Spec]):
             self._stop_timeout_seconds, self._launcher.kill, task_id, signal.SIGKILL
         )
 
+    def kill(self, task_id: str) -> None:
+        """Send SIGKILL to an attempt's main process; only from the event loop's thread."""
+        if task_id in self._tasks:
+            self._launcher.kill(task_id, signal.SIGKILL)
+
     def close(self) -> None:
         """End all processes and the thread."""
         self.call_soon(self._stop_loop)

@@ -2,53 +2,30 @@
 
 import contextlib
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from botocore.loaders import create_loader
+import botocore.session
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
 from miniwdl_aws.local import limits
 from miniwdl_aws.local.api import BatchApi
+from miniwdl_aws.local.arns import name_in
 from miniwdl_aws.local.calls import Answer
-from miniwdl_aws.local.errors import BatchError, too_many_requests
-from miniwdl_aws.local.pacing import Pacer
-
-CONTROL_PATH = "/_miniwdl_aws_local/"
-"""Below it lie the calls that are ours and not AWS's."""
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+from miniwdl_aws.local.control import CONTROL_PATH, Control
+from miniwdl_aws.local.errors import BatchError
+from miniwdl_aws.local.gate import Environ, Gate, Wsgi
+from miniwdl_aws.local.operations import Call, call_of, signed_service
+from miniwdl_aws.local.refusals import STATUS_LINES, StartResponse
 
 # A page that a browser shows can reach loopback, and must not run commands there.
 _NO_BROWSERS = b'{"message":"Requests that a web page sends (header Origin) are refused"}'
-_SCOPE = re.compile(r"Credential=[^/\s,]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _TAGS_PATH = "/v1/tags/"
 _TAG_OPERATIONS = {"GET": "ListTagsForResource", "POST": "TagResource", "DELETE": "UntagResource"}
-_STATUS_LINES = {
-    200: "200 OK",
-    400: "400 Bad Request",
-    403: "403 Forbidden",
-    404: "404 Not Found",
-    413: "413 Content Too Large",
-    429: "429 Too Many Requests",
-    500: "500 Internal Server Error",
-}
-
-
-def signed_service(environ: Mapping[str, Any]) -> str | None:
-    """Return the service that a request was signed for, from its header or its query."""
-    scope = environ.get("HTTP_AUTHORIZATION", "")
-    if not scope and "X-Amz-Credential=" in environ.get("QUERY_STRING", ""):
-        scope = "Credential=" + parse_qs(environ["QUERY_STRING"])["X-Amz-Credential"][0]
-    match = _SCOPE.search(scope)
-    return match[1] if match else None
 
 
 class BatchModel:
@@ -56,9 +33,7 @@ class BatchModel:
 
     @cached_property
     def _service(self) -> ServiceModel:
-        # Without a session, whose profile (AWS_PROFILE) need not exist here.
-        loaded = create_loader().load_service_model("batch", "service-2")
-        return ServiceModel(loaded, "batch")
+        return botocore.session.get_session().get_service_model("batch")
 
     @cached_property
     def _by_path(self) -> dict[str, OperationModel]:
@@ -93,24 +68,23 @@ class Front:
 
     Args:
         api: Batch's operations.
-        pacer: slows, limits and counts Batch's calls.
+        gate: stands before them and before all other services.
         others: the application that has all other services.
         locks: held while another service of a name answers: for those whose state jobs change.
-        control: answers the control calls: from a path below ``CONTROL_PATH`` and a method to an
-            answer, or None if there is no such call.
+        control: answers the control calls.
     """
 
     def __init__(
         self,
         *,
         api: BatchApi,
-        pacer: Pacer,
+        gate: Gate,
         others: Wsgi,
         locks: Mapping[str, AbstractContextManager[object]],
-        control: Callable[[str, str], Any],
+        control: Control,
     ) -> None:
         self._api = api
-        self._pacer = pacer
+        self._gate = gate
         self._others = others
         self._locks = locks
         self._control = control
@@ -127,45 +101,60 @@ class Front:
         if "HTTP_ORIGIN" in environ:
             return _respond(start_response, 403, _NO_BROWSERS, "AccessDeniedException")
         if control:
-            return self._answer_control(path, method, start_response)
+            status, answer = self._control.answer(
+                method, path.removeprefix(CONTROL_PATH), _read(environ)
+            )
+            return _respond(start_response, status, json.dumps(answer).encode())
         return self._answer_batch(environ, path, method, start_response)
 
     def _answer_other(
         self, service: str, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        self._pacer.count(f"{service}:{environ['REQUEST_METHOD']}")
-        with self._locks.get(service, contextlib.nullcontext()):
-            return self._others(environ, start_response)
+        def inner(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            with self._locks.get(service, contextlib.nullcontext()):
+                return self._others(environ, start_response)
 
-    def _answer_control(
-        self, path: str, method: str, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        answer = self._control(path.removeprefix(CONTROL_PATH), method)
-        if answer is None:
-            return _respond(start_response, 404, b'{"message":"no such control call"}')
-        return _respond(start_response, 200, json.dumps(answer).encode())
+        return self._gate.serve(call_of(service, environ), environ, start_response, inner)
 
     def _answer_batch(
         self, environ: Environ, path: str, method: str, start_response: StartResponse
     ) -> Iterable[bytes]:
-        body = _read(environ)
-        try:
-            answer = self._call_batch(environ, path, method, body)
-        except BatchError as error:
-            content = json.dumps({"message": error.message}).encode()
-            return _respond(start_response, error.http_status, content, error.code)
-        return _respond(start_response, 200, _encode(answer))
-
-    def _call_batch(self, environ: Environ, path: str, method: str, body: bytes) -> Answer:
         model = self._model.operation(method, path)
+        body = _read(environ)
+
+        def inner(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            try:
+                answer = self._call_batch(environ, path, model, body)
+            except BatchError as error:
+                content = json.dumps({"message": error.message}).encode()
+                return _respond(start_response, error.http_status, content, error.code)
+            return _respond(start_response, 200, _encode(answer))
+
+        call = Call("batch", method) if model is None else _call(model.name, body)
+        return self._gate.serve(call, environ, start_response, inner)
+
+    def _call_batch(
+        self, environ: Environ, path: str, model: OperationModel | None, body: bytes
+    ) -> Answer:
         if model is None:
-            raise BatchError(f"Batch has no {method} {path}", code="UnknownOperationException")
-        if not self._pacer.admit(model.name):
-            raise too_many_requests(model.name)
+            raise BatchError(
+                f"Batch has no {environ['REQUEST_METHOD']} {path}",
+                code="UnknownOperationException",
+            )
         limits.request_size(body)
         request = _members(environ, path, body)
         self._model.check(model, request)
         return self._api.call(model.name, request)
+
+
+def _call(operation: str, body: bytes) -> Call:
+    """Name a call of Batch, with the job that it submits, if it does so in order."""
+    if operation != "SubmitJob":
+        return Call("batch", operation)
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        request = json.loads(body)
+        return Call("batch", operation, str(request["jobName"]), name_in(request["jobQueue"]))
+    return Call("batch", operation)
 
 
 def _read(environ: Environ) -> bytes:
@@ -201,5 +190,5 @@ def _respond(
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
     if error is not None:
         headers.append(("x-amzn-ErrorType", error))
-    start_response(_STATUS_LINES[status], headers)
+    start_response(STATUS_LINES[status], headers)
     return [content]

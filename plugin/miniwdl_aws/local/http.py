@@ -16,7 +16,7 @@ from moto.core.request import (
 )
 
 from miniwdl_aws.local.errors import LocalAwsError
-from miniwdl_aws.local.front import Wsgi
+from miniwdl_aws.local.gate import NoAnswerError, Wsgi
 
 _CONNECTIONS = 4096
 _KEEP_ALIVE_SECONDS = 600
@@ -48,6 +48,13 @@ class _Task(waitress.task.WSGITask):  # type: ignore[misc]
     """
 
     response_headers: list[tuple[str, str]]
+
+    def service(self) -> None:
+        """Answer, or close the connection where the application wants no more said."""
+        try:
+            super().service()
+        except NoAnswerError:
+            self.close_on_finish = True
 
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()

@@ -66,6 +66,7 @@ class JobCalls:
         store: all jobs.
         scheduler: runs the jobs.
         pages: hands out lists.
+        shows: tells whether an answer of DescribeJobs has a job.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class JobCalls:
         store: JobStore,
         scheduler: Scheduler,
         pages: Pages,
+        shows: Callable[[Job], bool],
     ) -> None:
+        self._shows = shows
         self._arns = arns
         self._queues = queues
         self._definitions = definitions
@@ -112,7 +115,7 @@ class JobCalls:
                 f"jobs must name from 1 to {limits.MAX_DESCRIBED_JOBS} jobs, got {len(ids)}"
             )
         found = {each: self._store.get(each.rpartition("/")[2]) for each in ids}
-        entries = [job.describe_json() for job in found.values() if job]
+        entries = [job.describe_json() for job in found.values() if job and self._shows(job)]
         return b'{"jobs":[' + b",".join(entries) + b"]}"
 
     def _list_jobs(self, request: Request) -> Answer:

@@ -3,7 +3,18 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from miniwdl_aws.local.draws import draw
+from miniwdl_aws.local.latency import NO_LATENCY, Latency
+from miniwdl_aws.local.operations import Call
+from miniwdl_aws.local.rates import (
+    BATCH,
+    EACH_BATCH_OPERATION,
+    FARGATE_LAUNCHES,
+    NO_RATES,
+    Rate,
+)
 
 
 def milliseconds() -> int:
@@ -31,22 +42,35 @@ class TokenBucket:
 
     def take(self) -> bool:
         """Take one token; tell whether there was one."""
-        now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
-        self._filled_at = now
+        self._fill()
         if self._tokens < 1:
             return False
         self._tokens -= 1
         return True
 
+    def give_back(self) -> None:
+        """Put back a token that was taken in vain."""
+        self._tokens += 1
+
+    def reserve(self) -> float:
+        """Take one token, perhaps one of those to come; return the seconds until it is there."""
+        self._fill()
+        self._tokens -= 1
+        return max(0.0, -self._tokens / self._rate)
+
+    def _fill(self) -> None:
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+
 
 class Pacer:
-    """Makes every call take a time, refuses calls beyond a rate, and counts both.
+    """Makes calls of Batch take a time, refuses calls beyond a rate, and counts both.
 
     Args:
-        latency_seconds: how long a call takes at least.
-        rate: calls a second for each operation; None for no limit.
-        burst: calls of one operation at once; None for as many as ``rate`` (at least 1).
+        latency: how long calls of Batch take.
+        rates: what is let through, by names as in ``rates.DOCUMENTED_RATES``.
+        seed: what the latencies are drawn from.
         clock: the time in seconds.
         sleep: waits for a number of seconds.
     """
@@ -54,37 +78,46 @@ class Pacer:
     def __init__(
         self,
         *,
-        latency_seconds: float = 0.0,
-        rate: float | None = None,
-        burst: float | None = None,
+        latency: Latency = NO_LATENCY,
+        rates: Mapping[str, Rate] = NO_RATES,
+        seed: int = 0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._latency_seconds = latency_seconds
-        self._rate = rate
-        self._burst = burst
+        self._latency = latency
+        self._rates = rates
+        self._seed = seed
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
         self._buckets: dict[str, TokenBucket] = {}
         self._calls: Counter[str] = Counter()
+        self._paced: Counter[str] = Counter()
         self._throttled: Counter[str] = Counter()
 
-    def admit(self, operation: str) -> bool:
-        """Count a call, wait out its latency, and tell whether it is within the rate."""
+    def admit(self, call: Call) -> bool:
+        """Count a call, wait out its latency, and tell whether it is within its rates."""
         with self._lock:
-            self._calls[operation] += 1
-            admitted = self._bucket(operation).take() if self._rate is not None else True
+            self._calls[call.counted_as] += 1
+            admitted = self._take(call)
             if not admitted:
-                self._throttled[operation] += 1
-        if self._latency_seconds:
-            self._sleep(self._latency_seconds)
+                self._throttled[call.counted_as] += 1
+            seconds = self._seconds(call)
+        if seconds:
+            self._sleep(seconds)
         return admitted
 
-    def count(self, operation: str) -> None:
-        """Count a call that is not paced."""
+    def launch_wait(self, capacity: str) -> float:
+        """Take a launch on Fargate; return the seconds until it may happen.
+
+        Args:
+            capacity: ``FARGATE`` or ``FARGATE_SPOT``, which have a bucket each.
+        """
+        rate = self._rates.get(FARGATE_LAUNCHES)
+        if rate is None:
+            return 0.0
         with self._lock:
-            self._calls[operation] += 1
+            return self._bucket(f"{FARGATE_LAUNCHES} {capacity}", rate).reserve()
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Return the calls and the refused calls since the start or the last reset."""
@@ -92,15 +125,46 @@ class Pacer:
             return {"calls": dict(self._calls), "throttled": dict(self._throttled)}
 
     def reset(self) -> None:
-        """Begin to count from zero."""
+        """Begin to count from zero; the rates go on as they are."""
         with self._lock:
             self._calls.clear()
             self._throttled.clear()
 
-    def _bucket(self, operation: str) -> TokenBucket:
-        bucket = self._buckets.get(operation)
+    def _take(self, call: Call) -> bool:
+        taken: list[TokenBucket] = []
+        for name in _rate_names(call, self._rates):
+            bucket = self._bucket(f"{name} {call.name}", self._rates[name])
+            if name == BATCH:
+                bucket = self._bucket(name, self._rates[name])
+            if not bucket.take():
+                for each in taken:
+                    each.give_back()
+                return False
+            taken.append(bucket)
+        return True
+
+    def _seconds(self, call: Call) -> float:
+        if call.service != BATCH or not self._latency.high_ms:
+            return 0.0
+        self._paced[call.operation] += 1
+        number = self._paced[call.operation]
+        return self._latency.seconds(draw(self._seed, "latency", call.operation, number))
+
+    def _bucket(self, name: str, rate: Rate) -> TokenBucket:
+        bucket = self._buckets.get(name)
         if bucket is None:
-            rate = self._rate or 1.0
-            burst = self._burst if self._burst is not None else max(1.0, rate)
-            bucket = self._buckets[operation] = TokenBucket(rate, burst, self._clock)
+            bucket = self._buckets[name] = TokenBucket(rate.per_second, rate.burst, self._clock)
         return bucket
+
+
+def _rate_names(call: Call, rates: Mapping[str, Rate]) -> list[str]:
+    """Name the rates that hold for a call: its own, or that of each of Batch's, and the account's.
+
+    >>> _rate_names(Call("batch", "SubmitJob"), {"batch:*": Rate(1, 1), "batch": Rate(1, 1)})
+    ['batch:*', 'batch']
+    """
+    own = [call.name]
+    if call.service == BATCH and call.name not in rates:
+        own = [EACH_BATCH_OPERATION]
+    account = [BATCH] if call.service == BATCH else []
+    return [name for name in own + account if name in rates]

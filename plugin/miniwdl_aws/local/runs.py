@@ -1,8 +1,10 @@
 """One attempt's way from its start to its end, and what runs it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from miniwdl_aws.local.environments import ComputeEnvironment
 from miniwdl_aws.local.executor import TaskEvents
 from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.reasons import CONTAINER_EXITED, START_FAILED, start_failure
@@ -15,6 +17,48 @@ class Timer(Protocol):
         """Let it not come."""
 
 
+class AttemptEvents(TaskEvents, Protocol):
+    """Is told what becomes of an attempt, also by others than what runs it."""
+
+    def task_ended(self, exit_code: int | None, status_reason: str, reason: str | None) -> None:
+        """It ended for a reason that is not its process's."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why a job may not start now.
+
+    Attributes:
+        reason: its status reason meanwhile.
+        seconds: for how long; None until something else changes.
+    """
+
+    reason: str
+    seconds: float | None = None
+
+
+class Placement(Protocol):
+    """Says when jobs that could start may do so."""
+
+    def hold(self, job: Job) -> Hold | None:
+        """Say why a job may not start now; None if it may."""
+
+    def launch_wait(self, environment: ComputeEnvironment) -> float:
+        """Take a launch; return the seconds until it may happen."""
+
+
+class AtOnce:
+    """Lets every job start."""
+
+    def hold(self, job: Job) -> Hold | None:  # noqa: ARG002 - as Placement
+        """Hold no job."""
+        return None
+
+    def launch_wait(self, environment: ComputeEnvironment) -> float:  # noqa: ARG002 - as Placement
+        """Let no job wait."""
+        return 0.0
+
+
 class TaskRunner(Protocol):
     """Runs attempts in one thread; see ``Executor``."""
 
@@ -24,11 +68,14 @@ class TaskRunner(Protocol):
     def call_later(self, seconds: float, function: Callable[..., object], *arguments: Any) -> Timer:
         """Call a function in that thread after a time."""
 
-    def start(self, job: Job, task_id: str, stream: str, events: TaskEvents) -> None:
+    def start(self, job: Job, task_id: str, stream: str, events: AttemptEvents) -> None:
         """Start an attempt."""
 
     def stop(self, task_id: str) -> None:
         """Stop an attempt."""
+
+    def kill(self, task_id: str) -> None:
+        """End an attempt at once."""
 
 
 class Attempts(Protocol):
@@ -75,6 +122,10 @@ class Run:
 
     def task_exited(self, exit_code: int, reason: str | None = None) -> None:
         """Pass on the exit code and the container's reason."""
+        self.task_ended(exit_code, CONTAINER_EXITED, reason)
+
+    def task_ended(self, exit_code: int | None, status_reason: str, reason: str | None) -> None:
+        """Pass on how it ended."""
         if self._timer is not None:
             self._timer.cancel()
-        self._attempts.end_attempt(self._job, exit_code, CONTAINER_EXITED, reason)
+        self._attempts.end_attempt(self._job, exit_code, status_reason, reason)

@@ -18,7 +18,7 @@ from miniwdl_aws.local.reasons import (
     TOO_MANY_TAGS,
     time_limit_passed,
 )
-from miniwdl_aws.local.runs import Run, TaskRunner
+from miniwdl_aws.local.runs import AtOnce, Placement, Run, TaskRunner
 from miniwdl_aws.local.store import JobStore
 
 
@@ -34,6 +34,7 @@ class Scheduler:
         runner: runs the attempts.
         arns: makes the ARNs of tasks.
         start_delay_seconds: from RUNNABLE to RUNNING.
+        placement: says when jobs may start that could.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Scheduler:
         runner: TaskRunner,
         arns: Arns,
         start_delay_seconds: float,
+        placement: Placement | None = None,
     ) -> None:
         self.lock = threading.RLock()
         self._store = store
@@ -51,6 +53,7 @@ class Scheduler:
         self._runner = runner
         self._arns = arns
         self._start_delay_seconds = start_delay_seconds
+        self._placement = placement or AtOnce()
         self._dependencies = Dependencies()
         self._heads = BlockedHeads(runner, store.clock, self._give_up)
 
@@ -170,16 +173,21 @@ class Scheduler:
 
     def _serve(self, queue: JobQueue) -> None:
         """Start the jobs at a queue's head, until one does not fit."""
+        hold = None
         while (job := queue.line.head(queue.total_vcpus)) is not None:
-            environment = queue.place(job.needs)
+            hold = self._placement.hold(job)
+            environment = None if hold else queue.place(job.needs)
             if environment is None:
                 break
             queue.line.placed(job)
             self._start(job, environment)
-        reason = queue.obstacle(job.needs) if job else None
+        reason = None
+        if job:
+            reason = hold.reason if hold else queue.obstacle(job.needs)
         if job and job.status_reason != reason:
-            job.status_reason = reason
-            job.touch()
+            self._store.block(job, reason)
+            if hold and hold.seconds is not None:
+                self._runner.call_later(hold.seconds, self._schedule)
         self._heads.note(queue, job, reason)
 
     def _give_up(self, job: Job, reason: str) -> None:
@@ -193,12 +201,12 @@ class Scheduler:
     def _start(self, job: Job, environment: ComputeEnvironment) -> None:
         environment.used += job.needs
         job.environment = environment
-        self._store.move(job, "STARTING")
         task_id = uuid.uuid4().hex
         job.attempt = Attempt(task_id, self._arns.task(task_id))
         job.timed_out = False
-        job.touch()
-        self._runner.call_later(self._start_delay_seconds, self._launch, job)
+        self._store.move(job, "STARTING")
+        wait = self._start_delay_seconds + self._placement.launch_wait(environment)
+        self._runner.call_later(wait, self._launch, job)
 
     def _launch(self, job: Job) -> None:
         run = Run(job, self, self._runner)
@@ -215,8 +223,8 @@ class Scheduler:
         with self.lock:
             attempt = _attempt(job)
             attempt.log_stream = f"{job.definition.name}/default/{attempt.task_id}"
-            attempt.started_at = self._store.move(job, "RUNNING")
-            job.touch()
+            attempt.started_at = self._store.clock()
+            self._store.move(job, "RUNNING")
             stop = job.stop_reason is not None
         if stop:
             self._stop(job)

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -11,14 +12,18 @@ from typing import Any, Self
 
 from miniwdl_aws.local.api import BatchApi
 from miniwdl_aws.local.arns import Arns
+from miniwdl_aws.local.control import Control
 from miniwdl_aws.local.definitions import Definitions
-from miniwdl_aws.local.ending import end_jobs
 from miniwdl_aws.local.errors import LocalAwsError
-from miniwdl_aws.local.executor import Executor
+from miniwdl_aws.local.events import Events
+from miniwdl_aws.local.executor import Executor, LogStreams
+from miniwdl_aws.local.faults import Faults
+from miniwdl_aws.local.faults.jobs import FaultyLogs, FaultyRunner, Placement, Visibility
 from miniwdl_aws.local.front import Front
+from miniwdl_aws.local.gate import Gate
 from miniwdl_aws.local.http import HttpServer
-from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.launchers import process_launcher
+from miniwdl_aws.local.moto_events import EventBridge
 from miniwdl_aws.local.moto_services import (
     FileSystems,
     LogStore,
@@ -41,9 +46,6 @@ from miniwdl_aws.local.store import JobStore
 from miniwdl_aws.local.tasks import ProcessBuilder, Provisions, search_path
 
 ACCESS_POINT_PATH = "/miniwdl"
-_PATIENCE_SECONDS = 60.0
-"""What the end of all jobs may take beyond what was set for each."""
-
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALAWS00000000", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
@@ -69,6 +71,8 @@ class LocalAws:
         self.endpoint_url = ""
         self.file_system_id = ""
         self.access_point_id = ""
+        self.faults = Faults(self.settings.seed)
+        self.faults.add(*self.settings.faults)
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -123,38 +127,29 @@ class LocalAws:
         self._stack.close()
 
     def counters(self) -> dict[str, Any]:
-        """Return how often each operation was called and refused for its rate."""
-        return self._pacer.counters()
+        """Return what was counted since the start or the last reset.
+
+        Returns:
+            ``calls`` and ``throttled`` (refused for the rate) by operation, ``faults`` by kind,
+            and ``events`` (sent) by their type.
+        """
+        return {
+            **self._pacer.counters(),
+            "faults": self.faults.counters(),
+            "events": self._events.counters(),
+        }
 
     def reset_counters(self) -> None:
-        """Begin to count calls from zero."""
+        """Count from zero; rates and faults go on as they are."""
         self._pacer.reset()
-
-    def end_jobs(self, reason: str) -> None:
-        """Terminate every job that has not ended, and wait until all have.
-
-        Args:
-            reason: becomes the jobs' status reason.
-
-        Raises:
-            LocalAwsError: some jobs do not end.
-        """
-        patience = self.settings.start_delay_seconds + self.settings.stop_timeout_seconds
-        end_jobs(
-            self._all_jobs,
-            lambda job: self._scheduler.terminate(job, reason),
-            patience + _PATIENCE_SECONDS,
-        )
+        self.faults.reset_counters()
+        self._events.reset()
 
     def job_history(self, job_id: str) -> list[tuple[str, int]] | None:
         """Return every status that a job had and its time in milliseconds since 1970."""
         with self._scheduler.lock:
             job = self._store.get(job_id)
             return list(job.history) if job else None
-
-    def _all_jobs(self) -> list[Job]:
-        with self._scheduler.lock:
-            return list(self._store)
 
     @property
     def _by_path(self) -> bool:
@@ -165,28 +160,35 @@ class LocalAws:
         self.root = self._make_root(stack)
         arns = Arns(self.region)
         self._pacer = Pacer(
-            latency_seconds=self.settings.latency_ms / 1000,
-            rate=self.settings.rate,
-            burst=self.settings.burst,
+            latency=self.settings.latency,
+            rates=self.settings.all_rates,
+            seed=self.settings.seed,
         )
         self._store = JobStore(milliseconds, self.settings.job_retention_seconds)
         logs, secrets = LogStore(self.region), SecretStore(self.region)
+        bridge = EventBridge(self.region)
+        self._events = Events(bridge, self.faults, self.region)
+        stack.callback(self._events.close)
+        self._store.observe(self._events.observe)
         server = HttpServer(self.settings.host, self.settings.port)
         stack.callback(server.close)
         self.endpoint_url = server.url
         file_systems = FileSystems(self.region, self.root / "efs")
         provisions = Provisions(file_systems, secrets, self._job_environment())
-        self._executor = self._make_executor(provisions, logs)
+        faulty_logs = FaultyLogs(logs)
+        self._executor = self._make_executor(provisions, faulty_logs)
         stack.callback(self._executor.close)
         self._make_file_system(file_systems, stack)
         queues = Queues(arns, milliseconds)
         self._scheduler = Scheduler(
             store=self._store,
             queues=queues,
-            runner=self._executor,
+            runner=FaultyRunner(self._executor, self.faults, faulty_logs),
             arns=arns,
             start_delay_seconds=self.settings.start_delay_seconds,
+            placement=Placement(self.faults, self._pacer, time.monotonic),
         )
+        self.faults.observe(self._scheduler.reschedule)
         self._make_resources(queues, arns)
         api = BatchApi(
             arns=arns,
@@ -194,17 +196,23 @@ class LocalAws:
             definitions=Definitions(arns),
             store=self._store,
             scheduler=self._scheduler,
+            shows=Visibility(self.faults).shows,
         )
         front = Front(
             api=api,
-            pacer=self._pacer,
+            gate=Gate(self._pacer, self.faults),
             others=application(),
-            locks={"logs": logs.lock, "secretsmanager": secrets.lock, "ssm": secrets.lock},
-            control=self._control,
+            locks={
+                "logs": logs.lock,
+                "secretsmanager": secrets.lock,
+                "ssm": secrets.lock,
+                "events": bridge.lock,
+            },
+            control=Control(self),
         )
         server.start(front, self.settings.server_threads)
 
-    def _make_executor(self, provisions: Provisions, logs: LogStore) -> Executor[Any]:
+    def _make_executor(self, provisions: Provisions, logs: LogStreams) -> Executor[Any]:
         return Executor(
             builder=ProcessBuilder(provisions, search_path(self.settings.program_dirs)),
             make_launcher=process_launcher(self.settings.isolation),
@@ -279,18 +287,6 @@ class LocalAws:
                     "tags": own_tags,
                 }
             )
-
-    def _control(self, path: str, method: str) -> Any:
-        """Answer a control call: GET counters, POST counters/reset, GET jobs/<id>/history."""
-        if (path, method) == ("counters", "GET"):
-            return self.counters()
-        if (path, method) == ("counters/reset", "POST"):
-            self.reset_counters()
-            return {}
-        kind, _, rest = path.partition("/")
-        if kind == "jobs" and method == "GET" and rest.endswith("/history"):
-            return self.job_history(rest.removesuffix("/history"))
-        return None
 
 
 @contextlib.contextmanager

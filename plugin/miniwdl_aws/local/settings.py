@@ -1,11 +1,20 @@
 """How a local AWS is set up."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
 from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.faults.rules import FaultRule
+from miniwdl_aws.local.latency import Latency, fixed
+from miniwdl_aws.local.rates import (
+    DOCUMENTED_RATES,
+    Rate,
+    RateScope,
+    with_batch_rate,
+)
 
 ACCOUNT_ID = "123456789012"
 """The account that moto gives to every caller."""
@@ -18,6 +27,9 @@ TASK_QUEUE = "miniwdl-task"
 FALLBACK_QUEUE = "miniwdl-task-fallback"
 BUCKET = "miniwdl-local"
 ROLE = "miniwdl-local"
+
+EVENT_QUEUE = "miniwdl-batch-events"
+"""The SQS queue that gets all of Batch's events, and the rule that sends them there."""
 
 Isolation = Literal["auto", "namespace", "none"]
 
@@ -40,9 +52,14 @@ class LocalAwsSettings:
             of an image; empty for those of the Python environment.
         isolation: ``namespace`` (each job sees its own mounts and processes; Linux), ``none`` (jobs
             are plain processes of this machine), or ``auto`` (the first where it can be had).
-        latency_ms: how long each Batch call takes at least, in milliseconds.
-        rate: how many calls a second each Batch operation takes; None for no limit.
-        burst: how many calls an operation takes at once before ``rate`` counts; None for ``rate``.
+        latency_ms: how long each Batch call takes at least: milliseconds, or a distribution.
+        rates: how many calls and launches are let through; ``rates.NO_RATES`` for all of them.
+        rate: how many calls a second each Batch operation takes, instead of Batch's ``rates``;
+            None for those.
+        burst: how many calls it takes at once before ``rate`` counts; None for ``rate``.
+        rate_scope: whether ``rate`` holds for each operation, or for all of Batch's together.
+        seed: what faults and latencies are drawn from: the same seed repeats them.
+        faults: what goes wrong from the start.
         start_delay_seconds: how long a job takes from RUNNABLE to RUNNING.
         stop_timeout_seconds: how long a job has from SIGTERM to SIGKILL (30 on AWS: Amazon ECS
             developer guide, "StopTask").
@@ -60,9 +77,13 @@ class LocalAwsSettings:
     mount_path: str = "/mnt/efs"
     program_dirs: tuple[Path, ...] = ()
     isolation: Isolation = "auto"
-    latency_ms: float = 0.0
+    latency_ms: float | Latency = 0.0
+    rates: Mapping[str, Rate] = field(default_factory=lambda: DOCUMENTED_RATES)
     rate: float | None = None
     burst: float | None = None
+    rate_scope: RateScope = "operation"
+    seed: int = 0
+    faults: tuple[FaultRule, ...] = ()
     start_delay_seconds: float = 0.0
     stop_timeout_seconds: float = 30.0
     max_vcpus: int = 10_000
@@ -76,20 +97,25 @@ class LocalAwsSettings:
                 "run commands on this machine. Use 127.0.0.1, or allow it with --allow-remote "
                 "(allow_remote=True)"
             )
-        for name in (
-            "latency_ms",
-            "start_delay_seconds",
-            "stop_timeout_seconds",
-            "job_retention_seconds",
-        ):
+        for name in ("start_delay_seconds", "stop_timeout_seconds", "job_retention_seconds"):
             if getattr(self, name) < 0:
                 raise LocalAwsError(f"{name} must not be negative, got {getattr(self, name)}")
-        if self.rate is not None and self.rate <= 0:
-            raise LocalAwsError(
-                f"rate must be positive, got {self.rate}; leave it out for no limit"
-            )
-        if self.burst is not None and self.burst < 1:
-            raise LocalAwsError(f"burst must be at least 1, got {self.burst}")
+        if self.burst is not None and self.rate is None:
+            raise LocalAwsError(f"burst {self.burst} is of no use without a rate (--rate)")
+        _ = self.latency, self.all_rates  # which refuse what makes no sense
+
+    @property
+    def latency(self) -> Latency:
+        """How long each Batch call takes at least."""
+        latency = self.latency_ms
+        return latency if isinstance(latency, Latency) else fixed(latency)
+
+    @property
+    def all_rates(self) -> Mapping[str, Rate]:
+        """What is let through, ``rate`` included."""
+        if self.rate is None:
+            return self.rates
+        return with_batch_rate(self.rates, self.rate, self.burst, self.rate_scope)
 
 
 def is_loopback(host: str) -> bool:

@@ -55,7 +55,8 @@ class _QueueIndex:
 
 
 Observer = Callable[[Job, str | None], None]
-"""Is told a job and the status that it had before; None for a job that is new."""
+"""Is told a job and the status that it had before; None for a job that is new, and the same status
+for one that blocks its queue."""
 
 
 class JobStore:
@@ -136,6 +137,13 @@ class JobStore:
         job.stopped_at = now
         if job.parent is None:
             self._ended.append(job)
+
+    def block(self, job: Job, reason: str | None) -> None:
+        """Say why a job stays RUNNABLE at the head of its queue, or that nothing blocks it."""
+        job.status_reason = reason
+        job.touch()
+        if reason is not None:
+            self._tell(job, job.status)
 
     def _tell(self, job: Job, previous: str | None) -> None:
         for observer in self._observers:
