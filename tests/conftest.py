@@ -1,24 +1,22 @@
-"""What all tests share: one local AWS, and a way to wait for something."""
+"""What all tests share besides the fixtures of our own pytest plugin: a way to wait."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from miniwdl_aws.local import LocalAws, LocalAwsSettings
+from miniwdl_aws.local import LocalAwsSettings
 from miniwdl_aws.local.rates import NO_RATES
 from tests.answers import checked_answers  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")
-def local_aws() -> Iterator[LocalAws]:
-    """A local AWS for the whole session, stopped with all of its jobs at its end.
+def local_aws_settings() -> LocalAwsSettings:
+    """The settings of the session's local AWS, without rates: tests must not throttle one another.
 
-    Without rates: tests must not throttle one another. Tests of rates, the end-to-end tests and
-    the demonstration start local AWSs of their own, which have them.
+    Tests of rates, the end-to-end tests and the demonstration start local AWSs that have them.
     """
-    with LocalAws(LocalAwsSettings(stop_timeout_seconds=2, rates=NO_RATES)) as aws:
-        yield aws
+    return LocalAwsSettings(stop_timeout_seconds=2, rates=NO_RATES)
 
 
 @pytest.fixture

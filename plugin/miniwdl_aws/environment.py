@@ -9,6 +9,9 @@ MAILBOX_VARIABLE = "WDL_AWS_MAILBOX"
 """In miniwdl's own process: the folder where all task jobs of the run leave their signs. miniwdl
 warns of what begins with its own name and it does not know."""
 
+MISLEADING = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+"""Variables that would turn a program away from the local AWS."""
+
 
 def process_environment() -> Mapping[str, str]:
     """Give a copy of the process's environment."""
@@ -40,3 +43,20 @@ def forget(*names: str) -> None:
     """Take variables out of the process's environment for good."""
     for name in names:
         os.environ.pop(name, None)
+
+
+def environment_for(base: Mapping[str, str], local: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a command that is to use the local AWS and nothing else.
+
+    Args:
+        base: the environment that it would have.
+        local: the local AWS's own variables, which win.
+    """
+    kept = {
+        name: value
+        for name, value in base.items()
+        if name not in MISLEADING and not name.startswith("AWS_ENDPOINT_URL")
+    }
+    direct = [part for part in (kept.get("NO_PROXY", kept.get("no_proxy")), "127.0.0.1") if part]
+    kept["NO_PROXY"] = kept["no_proxy"] = ",".join(direct)
+    return {**kept, **local}

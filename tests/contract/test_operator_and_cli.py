@@ -202,14 +202,11 @@ def forget_definitions(clients: AwsClients) -> None:
 def test_equal_settings_make_equal_requests(
     environ: dict[str, str],
     recorder: Recorder,
-    local_aws: "LocalAws",
+    local_aws_environment: object,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     case: str,
 ) -> None:
     """RegisterJobDefinition and SubmitJob are the same to the byte."""
-    for name, value in local_aws.environment.items():
-        monkeypatch.setenv(name, value)
     clients = AwsClients()
     inputs = tmp_path / "inputs.json"
     inputs.write_text(json.dumps({"name": "Ada"}))

@@ -15,7 +15,8 @@ import boto3
 import psutil
 import pytest
 
-from miniwdl_aws.cli.local import environment_for, main
+from miniwdl_aws.cli.local import main
+from miniwdl_aws.environment import environment_for
 from miniwdl_aws.local.faults import KINDS
 
 PROGRAM = [sys.executable, "-m", "miniwdl_aws.local"]

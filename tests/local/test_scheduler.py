@@ -1,81 +1,12 @@
 """The lifecycle's rules, with a runner that the test drives."""
 
-import itertools
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
 
 from miniwdl_aws.local.attempts import Attempt, retries
-from miniwdl_aws.local.jobs import TRANSITIONS, Job
 from miniwdl_aws.local.reasons import TIMED_OUT
 from tests.local.world import World
-
-
-def check_history(job: Job) -> None:
-    """Hold one job's history against the lifecycle."""
-    statuses = [status for status, _ in job.history]
-    assert statuses[0] == "SUBMITTED"
-    for before, after in itertools.pairwise(statuses):
-        assert after in TRANSITIONS[before], statuses
-    times = [at for _, at in job.history]
-    assert times == sorted(times)
-    started = [attempt for attempt in job.attempts if attempt.started_at is not None]
-    assert statuses.count("RUNNING") == len(started)
-    # Only a termination keeps an attempt from running, and it is the last one.
-    assert len(job.attempts) - len(started) <= job.is_terminated
-    for attempt in started:
-        assert attempt.stopped_at is not None
-        assert attempt.started_at is not None
-        assert attempt.started_at <= attempt.stopped_at
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["submit", "submit", "exit", "exit", "cancel", "terminate", "advance"]),
-        st.integers(0, 10_000),
-        st.integers(0, 3),
-    ),
-    max_size=60,
-)
-
-
-@given(steps=STEPS, max_vcpus=st.integers(1, 4), start_delay=st.sampled_from([0.0, 1.0]))
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-def test_random_mixes_keep_the_lifecycle(
-    steps: list[tuple[str, int, int]], max_vcpus: int, start_delay: float
-) -> None:
-    """No status goes backwards, vCPUs are never exceeded, nothing runs twice, and all jobs end."""
-    world = World(max_vcpus, start_delay)
-    runner = world.runner
-    jobs: list[Job] = []
-    for action, pick, small in steps:
-        if action == "submit":
-            earlier = [{"jobId": jobs[pick % len(jobs)].job_id}] if jobs and small == 3 else []
-            jobs.append(world.submit(dependsOn=earlier, retryStrategy={"attempts": 1 + pick % 3}))
-        elif action == "exit" and runner.running:
-            runner.exit(sorted(runner.running)[pick % len(runner.running)], small // 2)
-        elif action in {"cancel", "terminate"} and jobs:
-            getattr(world.scheduler, action)(jobs[pick % len(jobs)], "because")
-        elif action == "advance":
-            runner.advance(small)
-        assert 0 <= world.environment.used.vcpus <= max_vcpus
-        assert len(runner.running) <= world.environment.used.vcpus
-    for _ in range(500):
-        runner.advance(1)
-        for task_id in list(runner.running):
-            runner.exit(task_id, 0)
-    assert not runner.running
-    assert world.environment.used.vcpus == 0
-    for job in jobs:
-        assert job.ended, job.history
-        check_history(job)
-        if job.is_terminated or job.is_cancelled:
-            assert (job.status, job.status_reason) == ("FAILED", "because")
 
 
 def test_an_attempt_that_takes_too_long_is_stopped() -> None:

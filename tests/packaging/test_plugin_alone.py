@@ -15,6 +15,7 @@ NEED_AN_EXTRA = ("miniwdl_aws.backend", "miniwdl_aws.runner", "miniwdl_aws.local
 """What runs inside the workflow job (extra `runner`) or is the local AWS (extra `local`)."""
 
 NEED_AN_EXTRA_TOO = {"miniwdl_aws.cli.run_s3upload", "miniwdl_aws.cli.local"}
+NEED_PYTEST = {"miniwdl_aws.pytest_plugin"}
 
 
 def modules() -> list[str]:
@@ -25,7 +26,7 @@ def modules() -> list[str]:
 SUBMIT_SIDE = [
     name
     for name in modules()
-    if not name.startswith(NEED_AN_EXTRA) and name not in NEED_AN_EXTRA_TOO
+    if not name.startswith(NEED_AN_EXTRA) and name not in NEED_AN_EXTRA_TOO | NEED_PYTEST
 ]
 
 

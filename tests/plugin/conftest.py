@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def aws(local_aws: "LocalAws", monkeypatch: pytest.MonkeyPatch) -> "LocalAws":
+def aws(local_aws: "LocalAws", local_aws_environment: object) -> "LocalAws":
     """The local AWS, with its environment in force."""
-    for name, value in local_aws.environment.items():
-        monkeypatch.setenv(name, value)
     return local_aws
 
 

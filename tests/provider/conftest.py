@@ -34,10 +34,10 @@ QUICK = Cadence(period_seconds=0.3, calls_per_second=20.0)
 
 
 @pytest.fixture
-def aws(local_aws: "LocalAws", monkeypatch: pytest.MonkeyPatch) -> "LocalAws":
+def aws(
+    local_aws: "LocalAws", local_aws_environment: object, monkeypatch: pytest.MonkeyPatch
+) -> "LocalAws":
     """The local AWS, with its environment in force, and an image that it does not need."""
-    for name, value in local_aws.environment.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setenv("MINIWDL__AWS__WORKFLOW_IMAGE", "local")
     return local_aws
 

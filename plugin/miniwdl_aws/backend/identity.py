@@ -6,6 +6,8 @@ nor container for us.
 """
 
 import contextlib
+import functools
+import json
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,15 +26,25 @@ class TaskIdentity:
         task: the task's name in the WDL.
         call: its call with those around it, without scatter numbers: ``workflow.align``.
         workflow: the outermost workflow, or the task that runs alone.
-        run: the name of the run directory.
+        run_dir: the outermost run directory.
         sample: the value of an input that names the sample; empty if there is none.
     """
 
     task: str
     call: str
     workflow: str
-    run: str
+    run_dir: Path
     sample: str = ""
+
+    @property
+    def run(self) -> str:
+        """The name of the outermost run directory."""
+        return self.run_dir.name
+
+    @property
+    def sample_of_run(self) -> str:
+        """The sample, if need be of the run: its inputs lie in its directory."""
+        return self.sample or _read_sample(self.run_dir / "inputs.json")
 
 
 def identify(
@@ -51,9 +63,23 @@ def identify(
         task=task,
         call=".".join(names),
         workflow=names[0],
-        run=_run_root(run_dir, run_ids).name,
-        sample=next((inputs[name] for name in SAMPLE_INPUTS if inputs.get(name)), ""),
+        run_dir=_run_root(run_dir, run_ids),
+        sample=_sample(inputs),
     )
+
+
+def _sample(inputs: Mapping[str, Any]) -> str:
+    return next((str(inputs[name]) for name in SAMPLE_INPUTS if inputs.get(name)), "")
+
+
+@functools.lru_cache(maxsize=16)
+def _read_sample(path: Path) -> str:
+    """Read the sample of a run from the inputs that miniwdl has written, once."""
+    try:
+        inputs = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return ""
+    return _sample({name.rpartition(".")[2]: value for name, value in inputs.items()})
 
 
 def _run_root(run_dir: Path, run_ids: list[str]) -> Path:

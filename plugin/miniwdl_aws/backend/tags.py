@@ -4,13 +4,10 @@ import string
 from collections.abc import Mapping
 
 from miniwdl_aws import names
+from miniwdl_aws.tags import MAX_TAGS
 
 PLACEHOLDERS = ("run", "run_key", "workflow", "call", "task", "attempt", "sample", "owner")
 """What stands in braces in a tag's value."""
-
-MAX_TAGS = 40
-"""Tags that may be configured; a job has 50 at most (AWS Batch user guide, "Tag your AWS Batch
-resources"), of which Batch, the queue and this package set some."""
 
 MAX_KEY = 128
 
@@ -21,8 +18,11 @@ def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ValueError: with a clause that says what is wrong.
     """
-    if len(tags) > MAX_TAGS:
-        raise ValueError(f"must be at most {MAX_TAGS} tags, not {len(tags)}")
+    if len(tags) >= MAX_TAGS:
+        raise ValueError(
+            f"must be at most {MAX_TAGS - 1} tags, not {len(tags)}: a job has {MAX_TAGS}, of which "
+            "one is ours"
+        )
     for key, template in tags.items():
         if not 1 <= len(key) <= MAX_KEY or key.lower().startswith("aws:"):
             raise ValueError(

@@ -98,7 +98,7 @@ class TaskPlan:
             memory_mib=size.memory_mib,
             gpus=task.gpus,
             timeout_seconds=task.timeout_seconds,
-            tags=task_tags(fill(task.tags, self._tag_values(attempt)), context.parent_job_id),
+            tags=task_tags(self._tags(task, attempt), context.parent_job_id),
             propagate_tags=settings.propagate_tags,
         )
         definition = task_definition(
@@ -157,9 +157,20 @@ class TaskPlan:
             self._told.add(told)
             logger.warning(Message(sentence, **fields))
 
-    def _tag_values(self, attempt: int) -> dict[str, str]:
-        own = {"owner": self._context.settings.owner, "run_key": self._context.run_key}
-        return {**dataclasses.asdict(self._identity), **own, "attempt": str(attempt)}
+    def _tags(self, task: Demand, attempt: int) -> dict[str, str]:
+        identity = self._identity
+        values = {
+            "run": identity.run,
+            "run_key": self._context.run_key,
+            "workflow": identity.workflow,
+            "call": identity.call,
+            "task": identity.task,
+            "attempt": str(attempt),
+            "owner": self._context.settings.owner,
+        }
+        if any("{sample}" in text for text in task.tags.values()):
+            values["sample"] = identity.sample_of_run
+        return fill(task.tags, values)
 
 
 def split_environment(job: TaskJob) -> tuple[TaskJob, dict[str, str]]:

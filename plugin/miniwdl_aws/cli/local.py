@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from miniwdl_aws.environment import forget, process_environment
+from miniwdl_aws.environment import (
+    MISLEADING,
+    environment_for,
+    forget,
+    process_environment,
+)
 from miniwdl_aws.local import LocalAws, LocalAwsError, LocalAwsSettings
 from miniwdl_aws.local.faults import KINDS, parse_fault, read_faults
 from miniwdl_aws.local.latency import parse_latency
 from miniwdl_aws.local.rates import parse_rates
-
-MISLEADING = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
-"""Variables that would turn a program away from the local AWS."""
 
 _DESCRIPTION = """\
 Serve S3, EFS, CloudWatch Logs, STS, IAM, ECR and Batch on loopback, and run Batch jobs for real.
@@ -222,23 +224,6 @@ def _serve(aws: LocalAws, *, as_json: bool) -> int:
         ended.wait()
         _note("stopping")
     return 0
-
-
-def environment_for(base: Mapping[str, str], local: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a command that is to use the local AWS and nothing else.
-
-    Args:
-        base: the environment that it would have.
-        local: the local AWS's own variables, which win.
-    """
-    kept = {
-        name: value
-        for name, value in base.items()
-        if name not in MISLEADING and not name.startswith("AWS_ENDPOINT_URL")
-    }
-    direct = [part for part in (kept.get("NO_PROXY", kept.get("no_proxy")), "127.0.0.1") if part]
-    kept["NO_PROXY"] = kept["no_proxy"] = ",".join(direct)
-    return {**kept, **local}
 
 
 def _run(aws: LocalAws, command: Sequence[str]) -> int:

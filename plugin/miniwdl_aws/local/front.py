@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-import botocore.session
+from botocore.loaders import create_loader
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
@@ -33,7 +33,9 @@ class BatchModel:
 
     @cached_property
     def _service(self) -> ServiceModel:
-        return botocore.session.get_session().get_service_model("batch")
+        # Without a session, whose profile (AWS_PROFILE) need not exist here.
+        loaded = create_loader().load_service_model("batch", "service-2")
+        return ServiceModel(loaded, "batch")
 
     @cached_property
     def _by_path(self) -> dict[str, OperationModel]:

@@ -10,14 +10,18 @@ from typing import Any
 from miniwdl_aws.environment import without
 from miniwdl_aws.local.settings import ACCOUNT_ID, BUCKET, LOG_GROUP, ROLE
 
-# moto makes boto3 sessions as it is imported, and a profile that does not exist here ends them.
+# moto makes boto3 sessions as it is imported, and one that it keeps as it first needs it; a profile
+# that does not exist here ends them.
 with without("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+    from moto.core.base_backend import AccountSpecificBackend
     from moto.core.exceptions import JsonRESTError
     from moto.efs.models import efs_backends
     from moto.iam.models import iam_backends
     from moto.logs.models import LogsBackend, logs_backends
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from moto.s3.models import s3_backends
+
+    AccountSpecificBackend.get_session().get_available_regions("s3")
 
 
 class VolumeError(Exception):

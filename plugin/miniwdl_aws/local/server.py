@@ -14,6 +14,7 @@ from miniwdl_aws.local.api import BatchApi
 from miniwdl_aws.local.arns import Arns
 from miniwdl_aws.local.control import Control
 from miniwdl_aws.local.definitions import Definitions
+from miniwdl_aws.local.ending import end_jobs
 from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.events import Events
 from miniwdl_aws.local.executor import Executor, LogStreams
@@ -22,6 +23,7 @@ from miniwdl_aws.local.faults.jobs import FaultyLogs, FaultyRunner, Placement, V
 from miniwdl_aws.local.front import Front
 from miniwdl_aws.local.gate import Gate
 from miniwdl_aws.local.http import HttpServer
+from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.launchers import process_launcher
 from miniwdl_aws.local.moto_events import EventBridge
 from miniwdl_aws.local.moto_services import (
@@ -46,6 +48,9 @@ from miniwdl_aws.local.store import JobStore
 from miniwdl_aws.local.tasks import ProcessBuilder, Provisions, search_path
 
 ACCESS_POINT_PATH = "/miniwdl"
+_PATIENCE_SECONDS = 60.0
+"""What the end of all jobs may take beyond what was set for each."""
+
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALAWS00000000", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
@@ -145,11 +150,31 @@ class LocalAws:
         self.faults.reset_counters()
         self._events.reset()
 
+    def end_jobs(self, reason: str) -> None:
+        """Terminate every job that has not ended, and wait until all have.
+
+        Args:
+            reason: becomes the jobs' status reason.
+
+        Raises:
+            LocalAwsError: some jobs do not end.
+        """
+        patience = self.settings.start_delay_seconds + self.settings.stop_timeout_seconds
+        end_jobs(
+            self._all_jobs,
+            lambda job: self._scheduler.terminate(job, reason),
+            patience + _PATIENCE_SECONDS,
+        )
+
     def job_history(self, job_id: str) -> list[tuple[str, int]] | None:
         """Return every status that a job had and its time in milliseconds since 1970."""
         with self._scheduler.lock:
             job = self._store.get(job_id)
             return list(job.history) if job else None
+
+    def _all_jobs(self) -> list[Job]:
+        with self._scheduler.lock:
+            return list(self._store)
 
     @property
     def _by_path(self) -> bool:

@@ -182,7 +182,7 @@ class FakeBatch:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        job.description["status"] = "RUNNING"
+        job.description.update(status="RUNNING", startedAt=int(time.time() * 1000))
         job.description["container"] = {"logStreamName": f"stream/{job.request['jobName']}"}
 
     def describe_jobs(self, *, jobs: list[str]) -> Any:
@@ -195,6 +195,7 @@ class FakeBatch:
             code = code if code >= 0 else 128 - code
             job.description["status"] = "SUCCEEDED" if code == 0 else "FAILED"
             job.description["container"]["exitCode"] = code
+            job.description.setdefault("stoppedAt", int(time.time() * 1000))
             if code:
                 job.description["statusReason"] = "Essential container in task exited"
         return dict(job.description)

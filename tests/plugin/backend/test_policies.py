@@ -13,7 +13,7 @@ from miniwdl_aws.errors import ConfigurationError
 
 
 def identity(task: str = "align", call: str = "wf.sub.align_one") -> TaskIdentity:
-    return TaskIdentity(task=task, call=call, workflow="wf", run="r")
+    return TaskIdentity(task=task, call=call, workflow="wf", run_dir=Path("/r"))
 
 
 def policy(*rules: dict[str, Any], **names: str) -> TaskPolicy:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from miniwdl_aws.backend.identity import TASKS, identify
-from miniwdl_aws.backend.tags import MAX_TAGS, PLACEHOLDERS, check_tags, fill
+from miniwdl_aws.backend.tags import PLACEHOLDERS, check_tags, fill
 
 ALL = {"all": "-".join(f"{{{name}}}" for name in PLACEHOLDERS)}
 
@@ -40,7 +40,7 @@ def test_a_tag_without_a_value_is_left_out() -> None:
         ({"aws:k": "v"}, "aws:"),
         ({"": "v"}, "1 to 128"),
         ({"AWS_BATCH_PARENT_JOB_ID": "v"}, "by which a run's jobs are found"),
-        ({str(number): "v" for number in range(MAX_TAGS + 1)}, "at most 40"),
+        ({str(number): "v" for number in range(50)}, "at most 49"),
     ],
 )
 def test_what_no_job_can_have_is_refused(tags: dict[str, str], message: str) -> None:
@@ -78,6 +78,15 @@ def test_the_sample_is_an_input() -> None:
     inputs = {"sample_name": "b", "sample_id": "a", "sample": ""}
     assert identify("t", ["t"], Path("/r"), inputs).sample == "a"
     assert identify("t", ["t"], Path("/r"), {}).sample == ""
+
+
+def test_the_sample_may_be_that_of_the_run(tmp_path: Path) -> None:
+    """Where the task has none, the run's own inputs are looked at."""
+    (tmp_path / "inputs.json").write_text('{"wf.reads": ["x"], "wf.sample_id": "S9"}')
+    call = tmp_path / "call-align"
+    assert identify("t", ["wf", "call-align"], call, {}).sample_of_run == "S9"
+    assert identify("t", ["wf", "call-align"], call, {"sample": "a"}).sample_of_run == "a"
+    assert identify("t", ["t"], tmp_path / "none", {}).sample_of_run == ""
 
 
 def test_a_task_that_no_plugin_saw_is_named_by_its_call() -> None:

@@ -86,11 +86,9 @@ def test_a_run_key_is_submitted_once(environ: dict[str, str], tmp_path: Path) ->
 
 
 def test_a_dry_run_prints_the_requests_and_sends_none(
-    environ: dict[str, str], local_aws: "LocalAws", monkeypatch: pytest.MonkeyPatch
+    environ: dict[str, str], local_aws: "LocalAws", local_aws_environment: object
 ) -> None:
     """What is printed is JSON, and AWS has no job and no object of it."""
-    for name, value in local_aws.environment.items():
-        monkeypatch.setenv(name, value)
     exchange = f"s3://{local_aws.bucket}/dry"
     done = run(environ, HELLO, "name=Ada", "--dry-run", "--exchange", exchange, "--tag", "lab=vir")
     assert done.returncode == 0, done.stderr
@@ -202,13 +200,10 @@ def test_missing_credentials_end_in_one_message(environ: dict[str, str]) -> None
 def test_a_second_ctrl_c_ends_the_run(
     environ: dict[str, str],
     tmp_path: Path,
-    local_aws: "LocalAws",
-    monkeypatch: pytest.MonkeyPatch,
+    local_aws_environment: object,
     eventually: Callable[[Callable[[], bool]], None],
 ) -> None:
     """The first says that the run goes on and how to end it."""
-    for name, value in local_aws.environment.items():
-        monkeypatch.setenv(name, value)
     clients = AwsClients()
     log = tmp_path / "stderr"
     with (
