@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import environments, peers, workloads
+from benchmarks import environments, local_speed, peers, workloads
 from benchmarks.cloud import Clock, emulated
 from benchmarks.errors import BenchmarkError
 from benchmarks.judgement import judge
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / ".bench"
-NAMES = ("scatter", "series")
+COMPARED = ("scatter", "series")
+NAMES = (*COMPARED, "local")
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it: 128 plus SIGINT's number."""
 
@@ -77,17 +78,22 @@ def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -
         },
     }
     _say(f"machine: {facts['machine']}\nversions: {facts['versions']}")
-    compared = _peers(settings)
+    compared = _peers(settings) if set(names) & set(COMPARED) else []
     results: list[RunResult] = []
+    rows: list[Row] = []
     failures: dict[str, str] = {}
     for name in names:
         try:
-            results += _runs(name, settings, compared)
+            if name == "local":
+                rows += _speed()
+            else:
+                results += _runs(name, settings, compared)
         except (BenchmarkError, LocalAwsError) as exc:
             failures[name] = str(exc)
-    _show(results, judge(results, settings))
+    rows = [*judge(results, settings), *rows]
+    _show(results, rows)
     kept = settings.directory / "results" / f"{time.strftime('%Y%m%dT%H%M%S')}-n{settings.n}.json"
-    content = document(results, judge(results, settings), {**facts, "failures": failures})
+    content = document(results, rows, {**facts, "failures": failures})
     keep(content, kept, *([copy] if copy else []))
     _say(f"kept as {kept}")
     for name, problem in failures.items():
@@ -98,7 +104,9 @@ def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -
 def _show(results: Sequence[RunResult], rows: Sequence[Row]) -> None:
     calls = "\n".join(operations(result) for result in results)
     times = "\n".join(phases(result) for result in results)
-    _say(f"\ncalls\n{calls}\n\ntime beyond job time\n{times}\n\n{table(rows)}")
+    if results:
+        _say(f"\ncalls\n{calls}\n\ntime beyond job time\n{times}")
+    _say(f"\n{table(rows)}")
     _say(f"\n{statement(rows)}")
 
 
@@ -108,6 +116,11 @@ def _peers(settings: BenchmarkSettings) -> list[Peer]:
     version = environments.REFERENCE_VERSION
     tuned = [peers.reference(theirs, version, tuned=True)] if settings.tuned else []
     return [peers.reference(theirs, version), *tuned, peers.ours(own)]
+
+
+def _speed() -> list[Row]:
+    _say("running local, the local AWS by itself")
+    return local_speed.rows(local_speed.measure(local_speed.Sizes()))
 
 
 def _runs(name: str, settings: BenchmarkSettings, compared: Sequence[Peer]) -> list[RunResult]:

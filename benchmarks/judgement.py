@@ -29,7 +29,7 @@ class Row:
         benchmark: its number.
         measure: what was measured, with its unit.
         peer: the other backend's name.
-        theirs: its figure.
+        theirs: its figure; None where there is no other backend.
         ours: our figure.
         target: the most that ours should be; None for a figure without one.
         more_is_better: whether a greater figure is the better one.
@@ -38,7 +38,7 @@ class Row:
     benchmark: int
     measure: str
     peer: str
-    theirs: float
+    theirs: float | None
     ours: float
     target: float | None = None
     more_is_better: bool = False
@@ -46,7 +46,7 @@ class Row:
     @property
     def ratio(self) -> float | None:
         """How many times better ours is; None where that says nothing."""
-        if self.ours <= 0 or self.theirs <= 0:
+        if self.theirs is None or self.ours <= 0 or self.theirs <= 0:
             return None
         return self.ours / self.theirs if self.more_is_better else self.theirs / self.ours
 

@@ -95,7 +95,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         str(row.benchmark),
         row.measure,
-        _number(row.theirs),
+        "-" if row.theirs is None else _number(row.theirs),
         _number(row.ours),
         "-" if row.ratio is None else f"{row.ratio:.1f}x",
         "-" if row.target is None else f"<= {_number(row.target)}",

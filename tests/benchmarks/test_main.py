@@ -10,7 +10,10 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit) as raised:
         main(["scater"])
     assert raised.value.code == 2
-    assert "no benchmark is named 'scater': there are scatter, series" in capsys.readouterr().err
+    assert (
+        "no benchmark is named 'scater': there are scatter, series, local"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_size_that_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
