@@ -1,11 +1,13 @@
 # Every command does its own set-up; the second time that is instant.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench env constraints containers clean
+.PHONY: help demo test check bench campaign env constraints containers clean
 
 export PYTHON UV COMPILE_ARGS
 bin := .venv/bin
 N ?=
 BENCH ?=
+RUNS ?=
+SEED ?=
 PYTEST_ARGS ?=
 types := plugin/miniwdl_aws airflow_provider_miniwdl_aws example_dags demo benchmarks tools tests
 
@@ -27,6 +29,9 @@ check: .venv/.ready ## lint, format, types, the constraints file, the words
 
 bench: .venv/.ready ## the benchmarks (N=1000 sets their size, BENCH="NAME ..." picks some)
 	@$(bin)/python -m benchmarks $(if $(N),--n $(N)) $(BENCH)
+
+campaign: .venv/.ready ## heads killed at random moments (RUNS=100, SEED=1)
+	@$(bin)/python -m benchmarks.campaign $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
 
 env: .venv/.ready ## the environment alone, in .venv
 	@:

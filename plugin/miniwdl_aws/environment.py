@@ -3,11 +3,6 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-
-MAILBOX_VARIABLE = "WDL_AWS_MAILBOX"
-"""In miniwdl's own process: the folder where all task jobs of the run leave their signs. miniwdl
-warns of what begins with its own name and it does not know."""
 
 MISLEADING = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
 """Variables that would turn a program away from the local AWS."""
@@ -23,10 +18,10 @@ def current_job_id(environ: Mapping[str, str]) -> str | None:
     return environ.get("AWS_BATCH_JOB_ID") or None
 
 
-def mailbox_folder(environ: Mapping[str, str]) -> Path | None:
-    """Give the folder where all task jobs leave their signs, if the runner made one."""
-    given = environ.get(MAILBOX_VARIABLE)
-    return Path(given) if given else None
+def current_attempt(environ: Mapping[str, str]) -> int:
+    """Give which attempt of its Batch job this process is, from 1."""
+    text = environ.get("AWS_BATCH_JOB_ATTEMPT", "")
+    return int(text) if text.isdigit() else 1
 
 
 @contextlib.contextmanager

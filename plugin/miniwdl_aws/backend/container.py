@@ -3,25 +3,27 @@
 import atexit
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from WDL._util import StructuredLogMessage as Message, TerminationSignalFlag
+from WDL._util import StructuredLogMessage as Message, TerminationSignalFlag, chmod_R_plus
 from WDL.runtime.task_container import TaskContainer
 
 from miniwdl_aws.backend import runtime
+from miniwdl_aws.backend.adoption import find
 from miniwdl_aws.backend.context import BackendContext, open_context
 from miniwdl_aws.backend.definition import TaskDefinition
 from miniwdl_aws.backend.failures import BackendMisconfigured, failure, failure_info
 from miniwdl_aws.backend.files import AttemptFiles, link_inputs, point_work_at, set_work_aside
 from miniwdl_aws.backend.identity import TASKS
 from miniwdl_aws.backend.job_run import JobRun, submission_errors
+from miniwdl_aws.backend.journal import Entry
 from miniwdl_aws.backend.queues import MAX_MEMORY_BYTES, MAX_VCPUS
 from miniwdl_aws.backend.request import TaskJob
 from miniwdl_aws.backend.script import TaskScript, render
-from miniwdl_aws.backend.sentinel import Mailbox
 from miniwdl_aws.backend.settings import read_settings
 from miniwdl_aws.backend.task_plan import TaskPlan, split_environment
 from miniwdl_aws.environment import process_environment
@@ -37,6 +39,9 @@ class BatchJob(TaskContainer):
     container is its run directory. An attempt has its own work directory and its own files for
     the command, standard output and standard error; ``work`` always stands for the latest.
     """
+
+    call_key: str
+    """What makes the call the same call under another head of the run (`calls.call_key`)."""
 
     _efs: ClassVar[bool] = True
     """Whether the shared file system is EFS, which jobs mount; or the hosts have it."""
@@ -79,7 +84,8 @@ class BatchJob(TaskContainer):
 
     def __init__(self, cfg: Any, run_id: str, host_dir: str) -> None:
         super().__init__(cfg, run_id, host_dir)
-        self.container_dir = self.host_dir
+        self.container_dir = self._own_dir = self.host_dir
+        self.call_key = ""
         self._inputs_copied = False
         self._plan: TaskPlan | None = None
         self._wait_seconds = 0.0
@@ -122,7 +128,9 @@ class BatchJob(TaskContainer):
 
     def reset(self, logger: logging.Logger) -> None:
         """Wait as the failure demands, and give the next attempt a work directory of its own."""
-        if self._wait_seconds:
+        self._move_back()
+        followed = self._context.journal.earlier(Path(self.host_dir), self.try_counter + 1)
+        if self._wait_seconds and followed is None:
             logger.info(Message("waiting before the next attempt", seconds=self._wait_seconds))
             with TerminationSignalFlag(logger) as terminating:
                 self._context.watch.sleep(self._wait_seconds, terminating)
@@ -146,27 +154,71 @@ class BatchJob(TaskContainer):
             context=self._context,
             logger=logger,
             terminating=terminating,
-            task_dir=Path(self.host_dir),
+            task_dir=Path(self._own_dir),
             running=self.task_running_context,
             stderr=self.poll_stderr_context,
         )
-        with submission_errors(logger):
-            job, definition = self._prepare(logger, command)
-        status = run.to_its_end(job, definition, self._mailbox(job.name))
+        queue, status = self._adopt(run) or self._submit(run, command)
         self._files.revalidate()
-        return self._conclude(logger, run, job, status)
+        return self._conclude(logger, run, queue, status)
 
-    def _prepare(self, logger: logging.Logger, command: str) -> tuple[TaskJob, TaskDefinition]:
+    def _submit(self, run: JobRun, command: str) -> tuple[str, JobStatus]:
+        """Run the attempt as a job of its own; gives its queue and its last status."""
+        with submission_errors(run.logger):
+            job, definition = self._prepare(run, command)
+            entry = self._entry(job)
+        return job.queue, run.to_its_end(job, definition, entry)
+
+    def _adopt(self, run: JobRun) -> tuple[str, JobStatus] | None:
+        """Wait for the job that an earlier head submitted for this attempt, if one did."""
+        with submission_errors(run.logger):
+            adoption = find(
+                self._context, run.logger, run.task_dir, self.try_counter, self.call_key
+            )
+        if adoption is None:
+            return None
+        self._move_to(adoption.entry)
+        status = run.adopt(adoption)
+        if status is None:
+            self._move_back()
+            return None
+        if status.succeeded:
+            # What miniwdl does for the directory of this head: other users' tasks read the outputs.
+            chmod_R_plus(self.host_dir, file_bits=0o660, dir_bits=0o770)
+        return adoption.entry.job_queue, status
+
+    def _move_to(self, entry: Entry) -> None:
+        """Take files from where an adopted job has them; it names its inputs by its own paths."""
+        self.host_dir = self.container_dir = entry.task_dir
+        for container_path, host_path in entry.inputs.items():
+            self.input_path_map_rev.setdefault(container_path, host_path)
+
+    def _move_back(self) -> None:
+        """Take files from this head's own directory again."""
+        self.host_dir = self.container_dir = self._own_dir
+
+    def _entry(self, job: TaskJob) -> Entry:
+        return Entry(
+            key=self.call_key,
+            attempt=self.try_counter,
+            task_dir=self.host_dir,
+            job_name=job.name,
+            job_queue=job.queue,
+            submitted_at=time.time(),
+            inputs=dict(self.input_path_map_rev),
+        )
+
+    def _prepare(self, run: JobRun, command: str) -> tuple[TaskJob, TaskDefinition]:
         """Write the attempt's files and plan its job."""
         files, settings = self._files, self._context.settings
         files.command.write_text(command)
         if not self._inputs_copied:
             link_inputs(self._input_links())
-        planned, definition = self._planned(logger)
+        planned, definition = self._planned(run.logger)
         job, environment = split_environment(planned)
         script = TaskScript(
             files=files,
-            mailbox=self._mailbox(job.name),
+            mailbox=run.mailbox(job.name),
             shell=settings.command_shell,
             environment=environment,
             sync=settings.container_sync,
@@ -193,19 +245,13 @@ class BatchJob(TaskContainer):
     def _files(self) -> AttemptFiles:
         return AttemptFiles(task_dir=Path(self.host_dir), attempt=self.try_counter)
 
-    def _mailbox(self, job_name: str) -> Mailbox:
-        folder = self._context.mailbox or Path(self.host_dir)
-        return Mailbox(folder=folder, name=job_name)
-
     def _input_links(self) -> dict[Path, str]:
         return {
             Path(self.host_work_path(container_path.rstrip("/"))): host_path.rstrip("/")
             for host_path, container_path in self.input_path_map.items()
         }
 
-    def _conclude(
-        self, logger: logging.Logger, run: JobRun, job: TaskJob, status: JobStatus
-    ) -> int:
+    def _conclude(self, logger: logging.Logger, run: JobRun, queue: str, status: JobStatus) -> int:
         if status.succeeded:
             return 0
         rule = judge(status)
@@ -213,7 +259,7 @@ class BatchJob(TaskContainer):
         self._wait_seconds = verdict.wait_seconds
         if status.is_lost:
             run.terminate(status.job_id, "lost by miniwdl")
-        info = self._failure_info(job, status, rule)
+        info = self._failure_info(queue, status, rule)
         exc = failure(
             rule,
             verdict,
@@ -229,8 +275,8 @@ class BatchJob(TaskContainer):
             logger.error(Message("not to be tried again", category=rule.category, rule=rule.name))
         raise exc
 
-    def _failure_info(self, job: TaskJob, status: JobStatus, rule: Rule) -> dict[str, Any]:
-        info = failure_info(status, job.queue, rule.category)
+    def _failure_info(self, queue: str, status: JobStatus, rule: Rule) -> dict[str, Any]:
+        info = failure_info(status, queue, rule.category)
         if not self._files.stderr.exists() and rule.category in (
             "infrastructure",
             "command_failed",

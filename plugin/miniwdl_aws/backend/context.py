@@ -4,12 +4,12 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from miniwdl_aws.backend.details import LateDetails
 from miniwdl_aws.backend.events import Backstop
 from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.journal import Journal
 from miniwdl_aws.backend.queues import Queues
 from miniwdl_aws.backend.sentinel import SignWatcher
 from miniwdl_aws.backend.settings import BackendSettings
@@ -17,8 +17,9 @@ from miniwdl_aws.backend.starting import Patience, StartWatch
 from miniwdl_aws.backend.waiting import TerminationWatch
 from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
-from miniwdl_aws.environment import current_job_id, mailbox_folder
+from miniwdl_aws.environment import current_job_id
 from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.heads import place_of
 from miniwdl_aws.pacer import Pacer
 from miniwdl_aws.plan import RUN_KEY_VARIABLE
 
@@ -49,7 +50,7 @@ class BackendContext:
         describer: asks Batch about all jobs.
         details: completes what is known of jobs that have succeeded.
         signs: sees what the jobs' own shells tell.
-        mailbox: where they tell it; each in its call's run directory if None.
+        journal: which call has which job.
         watch: sees termination.
         parent_job_id: the workflow job that this process runs in, if it does.
         run_key: what that job runs for; empty if it was not submitted by this package.
@@ -65,7 +66,7 @@ class BackendContext:
     describer: Describer
     details: LateDetails
     signs: SignWatcher
-    mailbox: Path | None
+    journal: Journal
     watch: TerminationWatch
     parent_job_id: str | None
     run_key: str
@@ -111,7 +112,7 @@ def open_context(
         describer=describer,
         details=LateDetails(describer),
         signs=SignWatcher(),
-        mailbox=mailbox_folder(environ),
+        journal=Journal(place=place_of(environ)),
         watch=watch,
         parent_job_id=current_job_id(environ),
         run_key=environ.get(RUN_KEY_VARIABLE, ""),

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from miniwdl_aws.backend.sentinel import Ending, Mailbox, read_ending
 from miniwdl_aws.backend.waiting import JobWaiter
@@ -89,9 +90,9 @@ class JobEvents:
         self._waiter.observe(self._as("RUNNING"))
         self._describer.hasten(self._job_id, STREAM_SECONDS)
 
-    def ended(self) -> None:
-        """Take the sign that the shell has ended."""
-        ending = read_ending(self._mailbox.ended)
+    def ended(self, told: Path | None = None) -> None:
+        """Take the sign that the shell has ended, from the mailbox or from where it stays."""
+        ending = read_ending(told or self._mailbox.ended)
         if ending is None or ending.job_id != self._job_id:
             self._describer.press(self._job_id)
         elif ending.is_success:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from miniwdl_aws.heads import run_directory
+
 SAMPLE_INPUTS = ("sample", "sample_id", "sample_name")
 """Inputs that name the sample of a task or of a run, the first that is there."""
 
@@ -63,7 +65,7 @@ def identify(
         task=task,
         call=".".join(names),
         workflow=names[0],
-        run_dir=_run_root(run_dir, run_ids),
+        run_dir=run_directory(_run_root(run_dir, run_ids)),
         sample=_sample(inputs),
     )
 

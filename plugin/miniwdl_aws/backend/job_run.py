@@ -1,6 +1,7 @@
 """One job from its submission to its end: submitted, watched, and terminated with its run."""
 
 import contextlib
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterator
@@ -12,10 +13,13 @@ from WDL._util import VERBOSE_LEVEL, StructuredLogMessage as Message
 from WDL.runtime.error import Terminated
 
 from miniwdl_aws.backend import jobs
+from miniwdl_aws.backend.adoption import Adoption, is_void
 from miniwdl_aws.backend.context import BackendContext
 from miniwdl_aws.backend.definition import TaskDefinition
 from miniwdl_aws.backend.events import JobEvents
 from miniwdl_aws.backend.failures import TaskNotSubmitted
+from miniwdl_aws.backend.files import AttemptFiles
+from miniwdl_aws.backend.journal import Entry
 from miniwdl_aws.backend.progress import JobProgress, keep_detail
 from miniwdl_aws.backend.request import TaskJob, submit_request
 from miniwdl_aws.backend.sentinel import Mailbox
@@ -44,7 +48,7 @@ def submission_errors(logger: logging.Logger) -> Iterator[None]:
         yield
     except jobs.Stopped:
         raise Terminated(quiet=True) from None
-    except (AwsError, InvalidInputError) as exc:
+    except (AwsError, InvalidInputError, OSError) as exc:
         logger.error(Message("job not submitted", error=str(exc)))  # noqa: TRY400  (the error says it all)
         raise TaskNotSubmitted(str(exc)) from exc
 
@@ -69,13 +73,13 @@ class JobRun:
     running: Callable[[], AbstractContextManager[None]]
     stderr: Callable[[logging.Logger], AbstractContextManager[Callable[[], None]]]
 
-    def to_its_end(self, job: TaskJob, definition: TaskDefinition, mailbox: Mailbox) -> JobStatus:
+    def to_its_end(self, job: TaskJob, definition: TaskDefinition, entry: Entry) -> JobStatus:
         """Submit the job and wait until it has ended.
 
         Args:
             job: the job.
             definition: its job definition, registered if there is none like it.
-            mailbox: where its shell leaves signs.
+            entry: what is written down of it, first without its id.
 
         Returns:
             Its last status, which is terminal.
@@ -87,12 +91,38 @@ class JobRun:
         waiter = JobWaiter()
         with self.context.watch.watching(self.terminating, waiter.wake):
             with submission_errors(self.logger):
+                self.context.journal.record(self.task_dir, entry)
                 job_id = self._submit(job, definition)
+                self._record(dataclasses.replace(entry, job_id=job_id))
             starting = StartingJob(
                 job_id=job_id, queue=job.queue, vcpus=job.vcpus, logger=self.logger
             )
             with self.context.starts.watching(starting):
-                return self._await(waiter, job_id, mailbox)
+                return self._await(waiter, job_id, self.mailbox(job.name))
+
+    def adopt(self, adoption: Adoption) -> JobStatus | None:
+        """Wait until a job of an earlier head has ended.
+
+        Returns:
+            Its last status; None if it had been ended or forgotten before, which says nothing of
+            the call.
+
+        Raises:
+            Terminated: the run terminates, and so was the job.
+        """
+        entry = adoption.entry
+        self._record(entry)
+        if adoption.ended is not None:
+            return adoption.ended
+        waiter = JobWaiter()
+        with self.context.watch.watching(self.terminating, waiter.wake):
+            status = self._await(waiter, entry.job_id, self.mailbox(entry.job_name), adoption.files)
+        return None if is_void(status) and waiter.first == status else status
+
+    def mailbox(self, job_name: str) -> Mailbox:
+        """Give the place where a job's shell leaves signs."""
+        place = self.context.journal.place
+        return Mailbox(folder=place.mailbox if place else self.task_dir, name=job_name)
 
     def terminate(self, job_id: str, reason: str) -> bool:
         """Ask Batch to end a job; whether it could be asked."""
@@ -104,6 +134,15 @@ class JobRun:
             )
             return False
         return True
+
+    def _record(self, entry: Entry) -> None:
+        """Write down what has happened already: a failure to do so changes nothing now."""
+        try:
+            self.context.journal.record(self.task_dir, entry)
+        except OSError as exc:
+            self.logger.warning(
+                Message("no later head will find the job", jobId=entry.job_id, error=str(exc))
+            )
 
     def _submit(self, job: TaskJob, definition: TaskDefinition) -> str:
         try:
@@ -124,13 +163,21 @@ class JobRun:
         request = submit_request(job, context.definitions.ensure(definition))
         return jobs.submit(context.clients, context.submitting, request, stopping=self.terminating)
 
-    def _await(self, waiter: JobWaiter, job_id: str, mailbox: Mailbox) -> JobStatus:
+    def _await(
+        self,
+        waiter: JobWaiter,
+        job_id: str,
+        mailbox: Mailbox,
+        adopted: AttemptFiles | None = None,
+    ) -> JobStatus:
         events = JobEvents(job_id, mailbox, self.context.describer, waiter)
         with contextlib.ExitStack() as cleanup:
             cleanup.enter_context(self.context.describer.watching(job_id, events.described))
             cleanup.enter_context(
                 self.context.signs.watching(mailbox, began=events.began, ended=events.ended)
             )
+            if adopted is not None:
+                self._catch_up(events, job_id, adopted)
             progress = cleanup.enter_context(JobProgress(self.logger, self.task_dir, self.running))
             try:
                 status = self._wait_for_end(waiter, events, progress)
@@ -146,6 +193,12 @@ class JobRun:
         if status is None or (self.terminating() and not status.succeeded):
             raise Terminated(quiet=not progress.has_started)
         return status
+
+    def _catch_up(self, events: JobEvents, job_id: str, adopted: AttemptFiles) -> None:
+        """Learn what has happened to an adopted job while nobody watched it."""
+        if adopted.exit.exists():
+            events.ended(adopted.exit)
+        self.context.describer.hasten(job_id)
 
     def _wait_for_end(
         self, waiter: JobWaiter, events: JobEvents, progress: JobProgress

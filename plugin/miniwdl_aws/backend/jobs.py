@@ -179,7 +179,7 @@ def submit(
             return clients.batch.submit_job(**request)["jobId"]
 
     def look() -> str | None:
-        return _find_by_name(clients, str(request["jobQueue"]), str(request["jobName"]))
+        return _look_by_name(clients, str(request["jobQueue"]), str(request["jobName"]))
 
     return retry.call(send, stopping=stopping, before_retry=look)
 
@@ -199,14 +199,30 @@ def terminate(clients: AwsClients, retry: Retry, job_id: str, reason: str) -> No
     retry.call(functools.partial(jobs.terminate, clients, job_id, reason))
 
 
-def _find_by_name(clients: AwsClients, queue: str, name: str) -> str | None:
+def find_by_name(clients: AwsClients, retry: Retry, queue: str, name: str) -> str | None:
+    """Find a job by a name that no other bears.
+
+    Returns:
+        Its id; None if there is no such job.
+
+    Raises:
+        AwsError: Batch could not be asked after all attempts.
+    """
+    return retry.call(functools.partial(_list_by_name, clients, queue, name))
+
+
+def _look_by_name(clients: AwsClients, queue: str, name: str) -> str | None:
     try:
-        with aws_errors("ListJobs", queue):
-            answer = clients.batch.list_jobs(
-                jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}]
-            )
+        return _list_by_name(clients, queue, name)
     except AwsError as exc:
         _log.warning("whether job %s was submitted is not known: %s", name, exc)
         return None
+
+
+def _list_by_name(clients: AwsClients, queue: str, name: str) -> str | None:
+    with aws_errors("ListJobs", queue):
+        answer = clients.batch.list_jobs(
+            jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}]
+        )
     found = [each["jobId"] for each in answer["jobSummaryList"] if each["jobName"] == name]
     return found[0] if found else None

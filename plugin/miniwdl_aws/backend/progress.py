@@ -93,3 +93,13 @@ def keep_detail(task_dir: Path, status: JobStatus) -> None:
     """Write the description of a job that has ended into its call's run directory."""
     detail = json.dumps(dataclasses.asdict(status), indent=2, sort_keys=True)
     write_atomic(detail, str(task_dir / f"awsBatchJobDetail.{status.job_id}.json"))
+
+
+def read_detail(task_dir: Path, job_id: str) -> JobStatus | None:
+    """Read the description of a job that has ended; None if there is none."""
+    try:
+        content = json.loads((task_dir / f"awsBatchJobDetail.{job_id}.json").read_text())
+        known = {each.name for each in dataclasses.fields(JobStatus)}
+        return JobStatus(**{name: value for name, value in content.items() if name in known})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None

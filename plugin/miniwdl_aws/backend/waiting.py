@@ -16,13 +16,19 @@ PERIOD_SECONDS = 0.25
 
 
 class JobWaiter:
-    """What one thread waits on: changes of its job, and being woken for another reason."""
+    """What one thread waits on: changes of its job, and being woken for another reason.
+
+    Attributes:
+        first: the first change that was handed over.
+    """
 
     def __init__(self) -> None:
+        self.first: JobStatus | None = None
         self._events: queue.SimpleQueue[JobStatus | None] = queue.SimpleQueue()
 
     def observe(self, status: JobStatus) -> None:
         """Hand over a change; called by the describer's thread."""
+        self.first = self.first or status
         self._events.put(status)
 
     def wake(self) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -60,15 +61,19 @@ def fetch(text: str, clients: AwsClients) -> Bundle:
 def lay_out(bundle: Bundle, arguments: Sequence[str], run_dir: Path) -> list[str]:
     """Write the files of a run into its directory, and let the arguments name them there.
 
-    Several files of inputs become one, since miniwdl reads one.
+    Several files of inputs become one, since miniwdl reads one. What an earlier head wrote stays:
+    its jobs may be reading it.
 
     Raises:
         InvalidInputError: a file of inputs cannot be read.
     """
     folder = run_dir / FOLDER
-    if bundle.files:
-        folder.mkdir(exist_ok=True)
-        unpack(bundle, folder)
+    if bundle.files and not folder.exists():
+        new = run_dir / f"{FOLDER}.new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        unpack(bundle, new)
+        new.rename(folder)
     resolved = resolve_references(arguments, folder)
     parsed = parse_arguments(resolved)
     if len(parsed.input_files) <= 1:

@@ -9,7 +9,7 @@ from typing import Any
 
 from miniwdl_aws.arguments import changed, parse_arguments, write_arguments
 from miniwdl_aws.bundle import BUNDLE_VARIABLE
-from miniwdl_aws.environment import current_job_id
+from miniwdl_aws.environment import current_attempt, current_job_id
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.options import PACKAGED_CFG
 from miniwdl_aws.plan import RUN_KEY_VARIABLE
@@ -44,6 +44,7 @@ class RunOptions:
         bundle: the bundle's text or address; empty for none.
         environment: miniwdl's environment.
         job_id: the workflow job that this is; empty outside AWS Batch.
+        attempt: which attempt of it this is.
         run_key: what the run is for; empty if the submitter said nothing.
     """
 
@@ -57,6 +58,7 @@ class RunOptions:
     bundle: str
     environment: Mapping[str, str]
     job_id: str
+    attempt: int
     run_key: str
 
 
@@ -100,6 +102,7 @@ def read_options(
         bundle=environ.get(BUNDLE_VARIABLE, ""),
         environment=environment,
         job_id=current_job_id(environ) or "",
+        attempt=current_attempt(environ),
         run_key=environ.get(RUN_KEY_VARIABLE, ""),
     )
 

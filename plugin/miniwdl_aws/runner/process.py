@@ -1,7 +1,9 @@
 """Running miniwdl, and handing signals on to it."""
 
 import collections
+import logging
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -12,11 +14,18 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import IO
 
+from miniwdl_aws.errors import MiniwdlAwsError
+
 KILL_AFTER_SECONDS = 18.0
 """How long miniwdl may take to end its task jobs. AWS Batch and Amazon ECS give a job 30 s between
 SIGTERM and SIGKILL (Amazon ECS developer guide, "stopTimeout"); the rest is for the report."""
 
+DECIDE_SECONDS = 5.0
+"""How long Batch is asked what SIGTERM means, before it is taken for the end of the run."""
+
 TAIL_LINES = 40
+
+_log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -42,9 +51,14 @@ class Cancellation:
 
     Attributes:
         signal_number: the first signal that asked for it; None if none did.
+        spare: asked whether miniwdl is to be killed at once, which leaves its task jobs alive for
+            the next head; its answer is waited for `DECIDE_SECONDS`.
+        left: why the run was left to another head; empty if it was not.
     """
 
     signal_number: int | None = None
+    spare: Callable[[], bool] | None = None
+    left: str = ""
     _process: "subprocess.Popen[bytes] | None" = None
     _timer: threading.Timer | None = None
     _kill_after: float = field(default=KILL_AFTER_SECONDS)
@@ -59,12 +73,24 @@ class Cancellation:
         if self.requested:
             return
         self.signal_number = signal_number
-        self._forward()
+        if self.spare is None:
+            self._forward()
+        else:
+            # Not here: a signal handler must not wait.
+            threading.Thread(target=self._decide, daemon=True).start()
+
+    def leave(self, why: str) -> None:
+        """Kill miniwdl at once and leave its task jobs to another head."""
+        self.left = self.left or why
+        if self._process is not None:
+            _signal_group(self._process, signal.SIGKILL)
 
     def attach(self, process: "subprocess.Popen[bytes]") -> None:
         """Name the process that is told, at once if a signal has come already."""
         self._process = process
-        if self.requested:
+        if self.left:
+            self.leave(self.left)
+        elif self.requested and self.spare is None:
             self._forward()
 
     def detach(self) -> None:
@@ -72,6 +98,19 @@ class Cancellation:
         self._process = None
         if self._timer is not None:
             self._timer.cancel()
+
+    def _decide(self) -> None:
+        answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        threading.Thread(target=lambda: answers.put(_asked(self.spare)), daemon=True).start()
+        try:
+            spared = answers.get(timeout=DECIDE_SECONDS)
+        except queue.Empty:
+            spared = False
+        self.spare = None
+        if spared:
+            self.leave("the job is going to have another attempt, which takes over its task jobs")
+        else:
+            self._forward()
 
     def _forward(self) -> None:
         process = self._process
@@ -149,6 +188,14 @@ def _pump(
 def _to_stderr(line: bytes) -> None:
     sys.stderr.buffer.write(line)
     sys.stderr.buffer.flush()
+
+
+def _asked(spare: Callable[[], bool] | None) -> bool:
+    try:
+        return spare is not None and spare()
+    except MiniwdlAwsError as exc:
+        _log.warning("whether the job begins again is not known, its task jobs are ended: %s", exc)
+        return False
 
 
 def _signal_group(process: "subprocess.Popen[bytes]", number: int) -> None:

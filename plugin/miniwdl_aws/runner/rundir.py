@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.heads import RunPlace
 from miniwdl_aws.marker import Marker, write_marker
 from miniwdl_aws.runner.options import RunOptions
 from miniwdl_aws.settings import is_below
-
-STATE_FOLDER = ".miniwdl-aws"
-"""In a run directory: what the runner and the backend keep for themselves."""
 
 _COMMENT = re.compile(r"#.*")
 _TARGETS = (
@@ -65,13 +63,12 @@ def provision(options: RunOptions, name: str, *, now: Callable[[], float] = time
     return run_dir
 
 
-def make_mailbox(run_dir: Path) -> Path:
+def make_mailbox(place: RunPlace) -> None:
     """Make the folder where all task jobs of a run leave their signs."""
-    mailbox = run_dir / STATE_FOLDER / "signs"
+    mailbox = place.mailbox
     mailbox.mkdir(parents=True, exist_ok=True)
     # miniwdl gives what tasks write to their group too, since their user may be another.
     mailbox.chmod(0o770)
-    return mailbox
 
 
 def target_name(source: str, task: str | None, fallback: str) -> str:

@@ -5,26 +5,39 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from miniwdl_aws.cleanup import delete_run_dir
 from miniwdl_aws.clients import AwsClients
-from miniwdl_aws.environment import MAILBOX_VARIABLE
 from miniwdl_aws.errors import (
     AwsError,
     ConfigurationError,
     MiniwdlAwsError,
     PublicationError,
 )
+from miniwdl_aws.heads import RunPlace
+from miniwdl_aws.jobs import describe_all
 from miniwdl_aws.marker import update_marker
 from miniwdl_aws.outcome import CallFailure, Outcome
 from miniwdl_aws.publish import Publication, publish_run
 from miniwdl_aws.runner import bundles
 from miniwdl_aws.runner.failure import call_failure, ensure_error, write_error
+from miniwdl_aws.runner.interruption import begins_again
+from miniwdl_aws.runner.lease import Head, heads_of, holding, take
 from miniwdl_aws.runner.options import RunOptions
 from miniwdl_aws.runner.process import Cancellation, ProcessResult, run_process
 from miniwdl_aws.runner.reaping import end_task_jobs
+from miniwdl_aws.runner.resuming import (
+    as_presented,
+    find,
+    is_concluded,
+    point,
+    present,
+    reopen,
+    unpoint,
+)
 from miniwdl_aws.runner.rundir import make_mailbox, provision
 from miniwdl_aws.s3 import check_writable, parse_uri, publication_uri, write_object
 
@@ -62,27 +75,65 @@ def run_workflow(
     if options.s3upload:
         check_writable(clients, options.s3upload)
     try:
-        run_dir, arguments = _begin(options, clients)
+        head, place, arguments = _begin(options, clients)
     except MiniwdlAwsError as exc:
         _publish_error(options, clients, exc)
         raise
+    with holding(place.run_dir, head, lambda: cancellation.leave("another head has taken over")):
+        if options.job_id:
+            cancellation.spare = partial(begins_again, clients, options.job_id, options.attempt)
+        result = _run_miniwdl(options, place, arguments, cancellation)
+        if cancellation.left:
+            return _left(place, cancellation)
+        cancellation.spare = None
+        return _finish(options, clients, place, result, cancellation, show)
+
+
+def _run_miniwdl(
+    options: RunOptions, place: RunPlace, arguments: Sequence[str], cancellation: Cancellation
+) -> ProcessResult:
+    if not options.exactly and is_concluded(place.run_dir):
+        _log.info("%s has succeeded under an earlier head", place.run_dir)
+        return ProcessResult(exit_code=0, stdout="", stderr_tail=())
+    reopen(place, options)
     try:
-        result = run_process(
-            _command(arguments, run_dir, options.parsed),
-            {**options.environment, MAILBOX_VARIABLE: str(make_mailbox(run_dir))},
+        return run_process(
+            _command(arguments, place.directory, options.parsed),
+            {**options.environment, **place.variables()},
             cancellation,
         )
     except BaseException:
-        update_marker(run_dir, state="failed")
+        update_marker(place.run_dir, state="failed")
         raise
-    if cancellation.requested or result.exit_code > KILLED:
-        end_task_jobs(clients, options.environment, options.job_id)
+
+
+def _finish(
+    options: RunOptions,
+    clients: AwsClients,
+    place: RunPlace,
+    result: ProcessResult,
+    cancellation: Cancellation,
+    show: Callable[[str], object],
+) -> Outcome:
+    """End what miniwdl left, say how it went, and publish."""
+    if cancellation.requested or result.exit_code > KILLED or place.head > 1:
+        for job_id in {options.job_id, *(head.job_id for head in heads_of(place.run_dir))}:
+            end_task_jobs(clients, options.environment, job_id)
+    present(place)
     if result.stdout:
-        show(result.stdout.rstrip("\n"))
-    outcome = _conclude(run_dir, result, cancellation)
+        show(as_presented(result.stdout.rstrip("\n"), place))
+    outcome = _conclude(place.run_dir, result, cancellation)
     if options.s3upload:
         outcome = _publish(options, clients, outcome, show)
+    unpoint(options)
     return outcome
+
+
+def _left(place: RunPlace, cancellation: Cancellation) -> Outcome:
+    """Report that another head goes on with the run."""
+    _log.warning("%s is left as it is: %s", place.run_dir, cancellation.left)
+    failure = CallFailure(error="HeadEnded", message=cancellation.left, category="infrastructure")
+    return Outcome(exit_code=CANCELLED_EXIT_CODE, run_dir=str(place.run_dir), failure=failure)
 
 
 def failed_to_begin(exc: MiniwdlAwsError) -> Outcome:
@@ -104,13 +155,23 @@ def _show_inputs(
     return Outcome(exit_code=result.exit_code)
 
 
-def _begin(options: RunOptions, clients: AwsClients) -> tuple[Path, list[str]]:
-    """Fetch what is to be run, and make its run directory."""
+def _begin(options: RunOptions, clients: AwsClients) -> tuple[Head, RunPlace, list[str]]:
+    """Fetch what is to be run, and make its run directory or take up an earlier head's."""
     refuse_root(options)
     bundle = bundles.fetch(options.bundle, clients)
     name = bundles.workflow_name(bundle, options.parsed.uri, options.parsed.task)
-    run_dir = provision(options, name)
-    return run_dir, bundles.lay_out(bundle, options.arguments, run_dir)
+    run_dir = find(options) or provision(options, name)
+    head = take(run_dir, options.job_id, options.attempt, partial(_lives, clients))
+    point(options, run_dir)
+    place = RunPlace(run_dir=run_dir, head=head.number)
+    make_mailbox(place)
+    if place.head > 1:
+        _log.info("head %d of %s takes up what was begun", place.head, run_dir)
+    return head, place, bundles.lay_out(bundle, options.arguments, run_dir)
+
+
+def _lives(clients: AwsClients, job_id: str) -> bool:
+    return any(not status.is_terminal for status in describe_all(clients, [job_id]))
 
 
 def _publish_error(options: RunOptions, clients: AwsClients, exc: MiniwdlAwsError) -> None:

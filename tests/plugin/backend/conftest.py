@@ -22,12 +22,14 @@ from miniwdl_aws.backend.context import BackendContext
 from miniwdl_aws.backend.details import LateDetails
 from miniwdl_aws.backend.events import Backstop
 from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.journal import Journal
 from miniwdl_aws.backend.queues import Queues
 from miniwdl_aws.backend.sentinel import Pace, SignWatcher
 from miniwdl_aws.backend.settings import BackendSettings
 from miniwdl_aws.backend.starting import Patience, StartWatch
 from miniwdl_aws.backend.waiting import TerminationWatch
 from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
+from miniwdl_aws.heads import RunPlace
 from miniwdl_aws.pacer import Pacer
 
 PARENT = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
@@ -260,7 +262,7 @@ def open_backend(
 ) -> Callable[..., BackendContext]:
     """Make the backend's context of this process, with any settings."""
 
-    def make(**settings: Any) -> BackendContext:
+    def make(place: RunPlace | None = None, **settings: Any) -> BackendContext:
         given = {
             "task_queue": "spot",
             "fs": "fs-1",
@@ -285,7 +287,7 @@ def open_backend(
             describer=describer,
             details=LateDetails(describer, delay_seconds=0.05),
             signs=SignWatcher(Pace(shortest_seconds=0.02)),
-            mailbox=None,
+            journal=Journal(place=place),
             watch=TerminationWatch(0.02),
             parent_job_id=PARENT,
             run_key="dag/run",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from miniwdl_aws.errors import AwsUnavailableError
 from miniwdl_aws.runner.failure import STDERR_LINES, call_failure, ensure_error, tail
 from miniwdl_aws.runner.process import (
     Cancellation,
@@ -146,3 +147,38 @@ def test_a_missing_stream_has_no_lines(tmp_path: Path) -> None:
     (tmp_path / "long").write_bytes(b"x" * 200_000 + b"\nlast")
     assert tail(tmp_path / "long")[-1] == "last"
     assert len(tail(tmp_path / "long")) <= STDERR_LINES
+
+
+STUBBORN = (
+    "import signal, sys, time\n"
+    "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+    "print('ready', file=sys.stderr)\ntime.sleep(60)"
+)
+
+
+def told(cancellation: Cancellation) -> ProcessResult:
+    return run_process(
+        python(STUBBORN),
+        ENVIRONMENT,
+        cancellation,
+        log=lambda _: cancellation.request(signal.SIGTERM),
+    )
+
+
+def test_a_run_that_goes_on_elsewhere_is_killed_at_once() -> None:
+    """Miniwdl gets no time to end the task jobs that the next attempt is to adopt."""
+    cancellation = Cancellation(spare=lambda: True)
+    assert told(cancellation).exit_code == 128 + signal.SIGKILL
+    assert "another attempt" in cancellation.left
+
+
+def test_a_run_that_is_over_ends_its_task_jobs() -> None:
+    """If there is no other attempt, or nobody knows, miniwdl is asked to end."""
+
+    def unknown() -> bool:
+        raise AwsUnavailableError("DescribeJobs", "Timeout", "no answer")
+
+    for spare in (lambda: False, unknown):
+        cancellation = Cancellation(spare=spare)
+        assert told(cancellation).exit_code == 7
+        assert cancellation.left == ""

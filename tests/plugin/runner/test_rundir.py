@@ -26,6 +26,7 @@ def options(tmp_path: Path) -> RunOptions:
         bundle="",
         environment={},
         job_id="job-1",
+        attempt=1,
         run_key="key",
     )
 
