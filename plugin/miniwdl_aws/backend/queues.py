@@ -17,9 +17,13 @@ MAX_MEMORY_BYTES = 32 * 2**40
 """The largest instance that there is, u7inh-32tb.480xlarge (Amazon EC2 instance types, "High
 memory instances"): what no compute environment can give."""
 
+MAX_GPUS = 16
+"""GPUs of the instances with the most, p2.16xlarge (Amazon EC2 instance types, "Accelerated
+computing")."""
+
 SMALL_VCPUS = 2
 SMALL_MEMORY_BYTES = 4 * 2**30
-"""What fits on about every instance; no request is spent on asking whether it does."""
+"""What fits on about every instance, without GPUs: nobody is asked whether it does."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,16 +35,37 @@ class Limits:
     Attributes:
         vcpus: CPUs.
         memory_bytes: memory of the whole host; its system takes some of it.
+        gpus: GPUs.
         reason: what sets the limits, for a message.
     """
 
     vcpus: float = MAX_VCPUS
     memory_bytes: int = MAX_MEMORY_BYTES
+    gpus: int = MAX_GPUS
     reason: str = "no instance is larger"
 
-    def fit(self, vcpus: float, memory_bytes: int) -> bool:
+    def fit(self, vcpus: float, memory_bytes: int, gpus: int = 0) -> bool:
         """Tell whether a job of this size can ever run."""
-        return vcpus <= self.vcpus and memory_bytes <= self.memory_bytes
+        return vcpus <= self.vcpus and memory_bytes <= self.memory_bytes and gpus <= self.gpus
+
+    def __str__(self) -> str:
+        gib = self.memory_bytes / 2**30
+        return f"{self.vcpus:g} CPUs, {gib:g} GiB and {self.gpus} GPUs, since {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceSize:
+    """What an instance type has.
+
+    Attributes:
+        vcpus: CPUs.
+        memory_bytes: memory.
+        gpus: GPUs.
+    """
+
+    vcpus: int
+    memory_bytes: int
+    gpus: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +111,13 @@ class JobQueue:
 
 
 def limits_of(
-    environments: Iterable[ComputeEnvironment], sizes: Mapping[str, tuple[int, int]]
+    environments: Iterable[ComputeEnvironment], sizes: Mapping[str, InstanceSize]
 ) -> Limits:
     """Give what one job can get in any of some compute environments.
 
     Args:
         environments: those of a queue.
-        sizes: vCPUs and memory in bytes of instance types, as far as they are known.
+        sizes: those of instance types, as far as they are known.
     """
     each = [_environment_limits(one, sizes) for one in environments if one.enabled]
     if not each:
@@ -100,12 +125,13 @@ def limits_of(
     return Limits(
         vcpus=max(one.vcpus for one in each),
         memory_bytes=max(one.memory_bytes for one in each),
+        gpus=max(one.gpus for one in each),
         reason="; ".join(dict.fromkeys(one.reason for one in each)),
     )
 
 
 def _environment_limits(
-    environment: ComputeEnvironment, sizes: Mapping[str, tuple[int, int]]
+    environment: ComputeEnvironment, sizes: Mapping[str, InstanceSize]
 ) -> Limits:
     name, most = environment.name, environment.max_vcpus
     if environment.kind.startswith("FARGATE"):
@@ -113,6 +139,7 @@ def _environment_limits(
         return Limits(
             vcpus=min(largest, most),
             memory_bytes=MEMORY_MIB[largest][-1] * 2**20,
+            gpus=0,
             reason=f"compute environment {name} is on Fargate, with {most} vCPUs in all",
         )
     known = [_sizes_of(kind, sizes) for kind in environment.instance_types]
@@ -123,14 +150,15 @@ def _environment_limits(
         )
     flat = [size for found in known for size in found]
     return Limits(
-        vcpus=min(most, max(vcpus for vcpus, _ in flat)),
-        memory_bytes=max(memory for _, memory in flat),
+        vcpus=min(most, max(size.vcpus for size in flat)),
+        memory_bytes=max(size.memory_bytes for size in flat),
+        gpus=max(size.gpus for size in flat),
         reason=f"compute environment {name} has instances of "
         f"{', '.join(environment.instance_types)} and {most} vCPUs in all",
     )
 
 
-def _sizes_of(kind: str, sizes: Mapping[str, tuple[int, int]]) -> list[tuple[int, int]]:
+def _sizes_of(kind: str, sizes: Mapping[str, InstanceSize]) -> list[InstanceSize]:
     return [size for name, size in sizes.items() if name == kind or name.startswith(f"{kind}.")]
 
 
@@ -175,9 +203,9 @@ class Queues:
         """Give what was known of a queue at the start."""
         return self._queues.get(name, JobQueue(name=name))
 
-    def limits(self, name: str, vcpus: float, memory_bytes: int) -> Limits:
+    def limits(self, name: str, vcpus: float, memory_bytes: int, gpus: int = 0) -> Limits:
         """Give the limits that matter for a job: Batch is asked only if they might."""
-        if vcpus <= SMALL_VCPUS and memory_bytes <= SMALL_MEMORY_BYTES:
+        if vcpus <= SMALL_VCPUS and memory_bytes <= SMALL_MEMORY_BYTES and not gpus:
             return Limits()
         with self._lock:
             if name not in self._limits:
@@ -242,8 +270,8 @@ class Queues:
             _log.info("the limits of job queue %s are not known: %s", queue.name, exc)
             return ()
 
-    def _sizes(self, kinds: set[str]) -> dict[str, tuple[int, int]]:
-        """Give vCPUs and memory of instance types and families."""
+    def _sizes(self, kinds: set[str]) -> dict[str, InstanceSize]:
+        """Give the sizes of instance types and families."""
         wanted = sorted(kind if "." in kind else f"{kind}.*" for kind in kinds)
         if not wanted or any(kind == "optimal" or kind.startswith("default") for kind in kinds):
             return {}
@@ -253,19 +281,24 @@ class Queues:
             _log.info("the sizes of instance types are not known: %s", exc)
             return {}
 
-    def _describe_types(self, wanted: list[str]) -> dict[str, tuple[int, int]]:
+    def _describe_types(self, wanted: list[str]) -> dict[str, InstanceSize]:
         with aws_errors("DescribeInstanceTypes", ", ".join(wanted)):
             pages = self._clients.ec2.get_paginator("describe_instance_types").paginate(
                 Filters=[{"Name": "instance-type", "Values": wanted}]
             )
             return {
-                str(each["InstanceType"]): (
-                    each["VCpuInfo"]["DefaultVCpus"],
-                    each["MemoryInfo"]["SizeInMiB"] * 2**20,
-                )
+                str(each["InstanceType"]): _instance_size(each)
                 for page in pages
                 for each in page["InstanceTypes"]
             }
+
+
+def _instance_size(answer: Mapping[str, Any]) -> InstanceSize:
+    return InstanceSize(
+        vcpus=answer["VCpuInfo"]["DefaultVCpus"],
+        memory_bytes=answer["MemoryInfo"]["SizeInMiB"] * 2**20,
+        gpus=sum(each["Count"] for each in answer.get("GpuInfo", {}).get("Gpus", [])),
+    )
 
 
 def _job_queue(name: str, answer: Mapping[str, Any]) -> JobQueue:

@@ -126,22 +126,39 @@ def _waiting_for_room(
     return Explanation(text=f"no instance has been started for its queue{note}")
 
 
-def is_given_up(
-    waited_seconds: float, timeout_seconds: float, found: Explanation, *, queue_is_busy: bool
-) -> bool:
-    """Decide whether a job has waited in vain.
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """How long a job has waited.
 
-    Args:
-        waited_seconds: since its submission.
-        timeout_seconds: ``[aws] runnable_timeout``; 0 for never.
-        found: why it does not start.
+    Attributes:
+        seconds: since its submission.
+        idle_seconds: since something happened to any job of its queue, if that is less.
         queue_is_busy: whether other jobs of its queue are starting or running.
     """
-    if not timeout_seconds or waited_seconds < timeout_seconds:
+
+    seconds: float
+    idle_seconds: float
+    queue_is_busy: bool = False
+
+
+def is_given_up(wait: Wait, timeout_seconds: float, found: Explanation) -> bool:
+    """Decide whether a job has waited in vain.
+
+    A job that is blocked itself has, once its time is over. Any other may stand behind one that
+    is: its time begins when something last happened to its queue.
+
+    Args:
+        wait: how long it has waited.
+        timeout_seconds: ``[aws] runnable_timeout``; 0 for never.
+        found: why it does not start.
+    """
+    if not timeout_seconds:
         return False
     if found.blocked:
-        return True
-    return not queue_is_busy and not (found.scaling and waited_seconds < SCALE_UP_SECONDS)
+        return wait.seconds >= timeout_seconds
+    if wait.queue_is_busy or wait.idle_seconds < timeout_seconds:
+        return False
+    return not (found.scaling and wait.idle_seconds < SCALE_UP_SECONDS)
 
 
 @dataclass
@@ -198,6 +215,9 @@ class StartWatch:
     clock: Callable[[], float] = time.monotonic
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _watched: dict[str, _Watched] = field(default_factory=dict, init=False)
+    _moved_at: dict[str, float] = field(default_factory=dict, init=False)
+    """When something last happened to a job of each queue."""
+
     _threads: list[threading.Thread] = field(default_factory=list, init=False)
 
     @contextlib.contextmanager
@@ -215,7 +235,7 @@ class StartWatch:
             yield
         finally:
             with self._changed:
-                self._watched.pop(job.job_id, None)
+                self._let_go(job.job_id)
                 if not self._watched:
                     self._changed.notify_all()
 
@@ -234,8 +254,13 @@ class StartWatch:
         waiting = {each.job_id: each for each in statuses if each.status in WAITING}
         with self._changed:
             for job_id in late.keys() - waiting.keys():
-                self._watched.pop(job_id, None)
+                self._let_go(job_id)
         self._look_at([(late[job_id], status) for job_id, status in waiting.items()], now)
+
+    def _let_go(self, job_id: str) -> None:
+        """Look after a job no longer: it has started, or ended."""
+        if (each := self._watched.pop(job_id, None)) is not None:
+            self._moved_at[each.job.queue] = self.clock()
 
     def _run(self) -> None:
         while True:
@@ -251,28 +276,38 @@ class StartWatch:
 
     def _look_at(self, waiting: list[tuple[_Watched, JobStatus]], now: float) -> None:
         known = {name: self.queues.now(name) for name in {each.job.queue for each, _ in waiting}}
-        for each, status in waiting:
-            if status.status != "RUNNABLE":
-                continue
-            found = explain(status, each.job.vcpus, *known[each.job.queue])
-            waited = now - each.since
-            if waited >= self.patience.explain_after_seconds and found.text != each.told:
-                each.told = found.text
-                each.job.logger.warning(
-                    Message("job has not started", seconds=round(waited), why=found.text)
-                )
-            self._give_up_if_in_vain(each, found, waited)
+        explained = [
+            (each, explain(status, each.job.vcpus, *known[each.job.queue]))
+            for each, status in waiting
+            if status.status == "RUNNABLE"
+        ]
+        # Those that block their queue come first: the others may only stand behind them.
+        for each, found in sorted(explained, key=lambda pair: not pair[1].blocked):
+            self._tell(each, found, now)
+            self._give_up_if_in_vain(each, found, now)
 
-    def _give_up_if_in_vain(self, each: _Watched, found: Explanation, waited: float) -> None:
-        timeout = self.patience.timeout_seconds
+    def _tell(self, each: _Watched, found: Explanation, now: float) -> None:
+        waited = now - each.since
+        if waited >= self.patience.explain_after_seconds and found.text != each.told:
+            each.told = found.text
+            each.job.logger.warning(
+                Message("job has not started", seconds=round(waited), why=found.text)
+            )
+
+    def _give_up_if_in_vain(self, each: _Watched, found: Explanation, now: float) -> None:
+        queue, timeout = each.job.queue, self.patience.timeout_seconds
+        idle_since = max(each.since, self._moved_at.get(queue, each.since))
+        wait = Wait(seconds=now - each.since, idle_seconds=now - idle_since)
         # Whether the queue is busy costs requests: it is asked only if that is what matters.
-        if not is_given_up(waited, timeout, found, queue_is_busy=False):
+        if not is_given_up(wait, timeout, found):
             return
-        if not found.blocked and self._is_busy(each.job.queue):
+        if not found.blocked and self._is_busy(queue):
             return
         reason = f"{NOT_STARTED} {timeout:g} s: {found.text}"
         each.job.logger.error(Message("job is given up", jobId=each.job.job_id, why=found.text))
         self.retry.call(functools.partial(self._cancel, each.job.job_id, reason[:1024]))
+        with self._changed:
+            self._moved_at[queue] = self.clock()
         self.press(each.job.job_id)
 
     def _is_busy(self, queue: str) -> bool:

@@ -121,19 +121,16 @@ class TaskPlan:
             wanted.reverse()
         reasons: list[str] = []
         for queue in wanted:
-            limits = self._context.queues.limits(queue, task.vcpus, memory_bytes)
-            if limits.fit(task.vcpus, memory_bytes):
+            limits = self._context.queues.limits(queue, task.vcpus, memory_bytes, task.gpus)
+            if limits.fit(task.vcpus, memory_bytes, task.gpus):
                 if reasons:
                     self._tell(logger, "job queue is too small for the task", why=reasons)
                 return queue
-            reasons.append(
-                f"{queue}: at most {limits.vcpus:g} CPUs and {limits.memory_bytes / 2**30:g} GiB, "
-                f"since {limits.reason}"
-            )
+            reasons.append(f"{queue} has at most {limits}")
         raise InvalidInputError(
-            f"no job queue can run {task.vcpus} CPUs and {memory_bytes / 2**30:g} GiB of memory "
-            f"({'; '.join(reasons)}); lower runtime.cpu or runtime.memory, or give the task a "
-            "larger queue by [aws] task_policies"
+            f"no job queue can run {task.vcpus} CPUs, {memory_bytes / 2**30:g} GiB and {task.gpus} "
+            f"GPUs ({'; '.join(reasons)}); ask for less in runtime, or give the task a larger "
+            "queue by [aws] task_policies"
         )
 
     def _tell_of_fargate(

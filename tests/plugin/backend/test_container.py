@@ -496,9 +496,10 @@ def test_disks_are_ignored_on_ec2(open_backend: Any, run_wdl: Any) -> None:
 @pytest.mark.parametrize(
     ("runtime", "disks", "why"),
     [
-        ("cpu: 97", "", "at most 96 CPUs and 384 GiB.*m5"),
-        ('memory: "500 GiB"', "", "500 GiB of memory"),
-        ("gpu: true", "fargate", "GPU"),
+        ("cpu: 97", "", "spot has at most 96 CPUs, 384 GiB and 0 GPUs, since .*m5"),
+        ('memory: "500 GiB"', "", "can run 1 CPUs, 500 GiB"),
+        ("gpu: true", "", "and 1 GPUs .*since compute environment spot-environment"),
+        ("gpu: true", "fargate", "is on Fargate"),
         ('cpu: 33 memory: "8 GiB"', "fargate", "33 CPUs"),
     ],
 )

@@ -10,6 +10,7 @@ from miniwdl_aws.backend.queues import (
     SMALL_MEMORY_BYTES,
     SMALL_VCPUS,
     ComputeEnvironment,
+    InstanceSize,
     Limits,
     Queues,
     limits_of,
@@ -17,7 +18,15 @@ from miniwdl_aws.backend.queues import (
 from miniwdl_aws.errors import ConfigurationError
 
 GIB = 2**30
-SIZES = {"m5.large": (2, 8 * GIB), "m5.xlarge": (4, 16 * GIB), "r5.large": (2, 16 * GIB)}
+SIZES = {
+    name: InstanceSize(vcpus=vcpus, memory_bytes=gib * GIB, gpus=gpus)
+    for name, vcpus, gib, gpus in (
+        ("m5.large", 2, 8, 0),
+        ("m5.xlarge", 4, 16, 0),
+        ("r5.large", 2, 16, 0),
+        ("g4dn.xlarge", 4, 16, 1),
+    )
+}
 BIG = (10, 10 * GIB)
 
 
@@ -53,6 +62,18 @@ def test_where_a_size_is_not_known_only_the_cpus_bound(kinds: tuple[str, ...]) -
     """An instance type that could not be asked about may be of any size."""
     found = limits_of([ComputeEnvironment(name="a", instance_types=kinds, max_vcpus=64)], SIZES)
     assert (found.vcpus, found.memory_bytes) == (64, MAX_MEMORY_BYTES)
+
+
+def test_gpus_are_those_of_the_instances() -> None:
+    """A job with GPUs fits only where an instance has as many; Fargate has none."""
+    for environment, gpus in (
+        (ComputeEnvironment(name="a", instance_types=("m5", "g4dn")), 1),
+        (ComputeEnvironment(name="a", instance_types=("m5",)), 0),
+        (ComputeEnvironment(name="a", kind="FARGATE"), 0),
+    ):
+        found = limits_of([environment], SIZES)
+        assert found.fit(1, GIB, gpus)
+        assert not found.fit(1, GIB, gpus + 1)
 
 
 def test_disabled_environments_do_not_count() -> None:

@@ -99,8 +99,11 @@ OTHERWISE = {
     "fargate": once("fargate"),
     "no place": once("no_place"),
     "small place": once("small_place"),
+    "gpu": once("gpu", {"count": 1}),
+    "too many GPUs": once("gpu", {"count": 2}),
+    "too much memory": once("too_much_memory"),
 }
-"""With a task queue on Fargate, secrets, and a policy for tasks that have a place in their name."""
+"""With a task queue on Fargate, secrets, and policies by the tasks' names."""
 
 HOSTS = {"no efs": once("where")}
 """On a file system that the hosts have."""
@@ -205,13 +208,18 @@ class Cloud:
         )["events"]
         return [event["message"] for event in events]
 
-    def small_queue(self, name: str, kind: str, max_vcpus: int) -> None:
+    def make_queue(self, name: str, kind: str, max_vcpus: int, *instance_types: str) -> None:
         """Make a job queue with a compute environment of its own."""
         self.batch.create_compute_environment(
             computeEnvironmentName=name,
             type="MANAGED",
             state="ENABLED",
-            computeResources={"type": kind, "maxvCpus": max_vcpus, "subnets": ["subnet-1"]},
+            computeResources={
+                "type": kind,
+                "maxvCpus": max_vcpus,
+                "subnets": ["subnet-1"],
+                **({"instanceTypes": list(instance_types)} if instance_types else {}),
+            },
         )
         self.batch.create_job_queue(
             jobQueueName=name,
@@ -335,9 +343,12 @@ def _run(cloud: Cloud, result: dict[str, Any]) -> Run:
 
 
 def _make_special(cloud: Cloud) -> None:
-    cloud.small_queue("real-jobs-fargate", "FARGATE_SPOT", 64)
-    cloud.small_queue("real-jobs-small", "EC2", 1)
+    cloud.make_queue("real-jobs-fargate", "FARGATE_SPOT", 64)
+    cloud.make_queue("real-jobs-small", "EC2", 1)
+    cloud.make_queue("real-jobs-gpu", "EC2", 16, "g4dn.xlarge")
     rules = [
+        {"match": "with_gpu", "queue": "real-jobs-gpu", "shared_memory": "48 MiB"},
+        {"match": "too_much_memory", "queue": "real-jobs-gpu"},
         {"match": "*_place", "queue": "real-jobs-small"},
         {"match": "t", "tags": {"cost": "{run}/{task}"}},
     ]
@@ -548,6 +559,25 @@ def test_a_job_that_never_fits_is_given_up_with_the_reason(result: Run) -> None:
 def test_a_job_that_fits_is_not(result: Run) -> None:
     """The queue of the job that was given up runs what fits."""
     assert not result.error
+
+
+@of("gpu")
+def test_a_task_gets_its_gpus_and_shared_memory(result: Run) -> None:
+    """A runtime.acceleratorType means a GPU; the policy's size is that of /dev/shm."""
+    gpus, shared_memory = result.said
+    assert len(gpus.split(",")) == 1
+    assert shared_memory == str(48 * 1024)
+    wanted = result.jobs[0]["container"]["resourceRequirements"]
+    assert {"type": "GPU", "value": "1"} in wanted
+
+
+@pytest.mark.parametrize("result", ["too many GPUs", "too much memory"], indirect=True)
+def test_what_no_instance_has_is_refused(result: Run) -> None:
+    """The sizes of instance types are looked up; the reason names them, and no job is submitted."""
+    assert result.error["error"] == "TaskNotSubmitted"
+    assert "real-jobs-gpu has at most 4 CPUs, 16 GiB and 1 GPUs" in result.error["message"]
+    assert "g4dn.xlarge" in result.error["message"]
+    assert result.jobs == []
 
 
 @of("no efs")

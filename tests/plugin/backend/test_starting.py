@@ -13,6 +13,7 @@ from miniwdl_aws.backend.starting import (
     Patience,
     StartingJob,
     StartWatch,
+    Wait,
     explain,
     is_given_up,
 )
@@ -68,24 +69,24 @@ IDLE = Explanation(text="x")
 
 
 @pytest.mark.parametrize(
-    ("waited", "timeout", "found", "busy", "given_up"),
+    ("wait", "timeout", "found", "given_up"),
     [
-        (10**6, 0, BLOCKED, False, False),
-        (599, 600, BLOCKED, False, False),
-        (600, 600, BLOCKED, False, True),
-        (600, 600, BLOCKED, True, True),
-        (600, 600, IDLE, False, True),
-        (10**6, 600, IDLE, True, False),
-        (600, 600, SCALING, False, False),
-        (SCALE_UP_SECONDS, 600, SCALING, False, True),
-        (10**6, 600, SCALING, True, False),
+        (Wait(seconds=10**6, idle_seconds=10**6), 0, BLOCKED, False),
+        (Wait(seconds=599, idle_seconds=599), 600, BLOCKED, False),
+        (Wait(seconds=600, idle_seconds=0, queue_is_busy=True), 600, BLOCKED, True),
+        (Wait(seconds=600, idle_seconds=600), 600, IDLE, True),
+        (Wait(seconds=10**6, idle_seconds=599), 600, IDLE, False),
+        (Wait(seconds=10**6, idle_seconds=10**6, queue_is_busy=True), 600, IDLE, False),
+        (Wait(seconds=600, idle_seconds=600), 600, SCALING, False),
+        (Wait(seconds=10**6, idle_seconds=SCALE_UP_SECONDS), 600, SCALING, True),
+        (Wait(seconds=10**6, idle_seconds=10**6, queue_is_busy=True), 600, SCALING, False),
     ],
 )
 def test_good_jobs_are_not_given_up(
-    waited: float, timeout: float, found: Explanation, busy: bool, given_up: bool
+    wait: Wait, timeout: float, found: Explanation, given_up: bool
 ) -> None:
-    """Neither before the time, nor while others run, nor while instances start."""
-    assert is_given_up(waited, timeout, found, queue_is_busy=busy) is given_up
+    """Neither before the time, nor while others run or move, nor while instances start."""
+    assert is_given_up(wait, timeout, found) is given_up
 
 
 class Clock:
@@ -165,6 +166,24 @@ def test_a_job_that_waits_in_vain_is_given_up(batch: Any, retry: Any) -> None:
     assert reason == (
         "miniwdl-aws: not started within 600 s: no instance has been started for its queue"
     )
+
+
+def test_who_stands_behind_a_blocked_job_gets_its_time_anew(batch: Any, retry: Any) -> None:
+    """The job that blocks its queue is given up, and those behind it are not for its sake."""
+    clock, behind, blocked, pressed = Clock(), submitted(batch), submitted(batch), []  # type: ignore[var-annotated]
+    watch = watch_of(batch, retry, clock, pressed, timeout_seconds=600)
+    reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - x"
+    batch.jobs[blocked.job_id].description["statusReason"] = reason
+    with watch.watching(behind), watch.watching(blocked):
+        clock.now = 1000
+        watch.check()
+        assert pressed == [blocked.job_id]
+        for clock.now in (1100, 1699):
+            watch.check()
+        assert pressed == [blocked.job_id]
+        clock.now = 1700
+        watch.check()
+    assert pressed == [blocked.job_id, behind.job_id]
 
 
 def test_one_thread_looks_after_all_and_ends_with_the_last(batch: Any, retry: Any) -> None:
