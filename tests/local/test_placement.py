@@ -82,6 +82,35 @@ def test_gpus_that_no_instance_has_are_a_reason() -> None:
     assert (job.status_reason or "").startswith(MAX_RESOURCE)
 
 
+def test_fargate_counts_vcpus_alone() -> None:
+    """Its memory comes with each job."""
+    world = World()
+    resources = {"type": "FARGATE", "maxvCpus": 2}
+    world.queues.create_environment(
+        {"computeEnvironmentName": "f", "type": "MANAGED", "computeResources": resources}
+    )
+    order = [{"order": 1, "computeEnvironment": "f"}]
+    world.add_queue("fargate", computeEnvironmentOrder=order)
+    wanted = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "8192"}]
+    world.definitions.register(
+        {
+            "jobDefinitionName": "fargate",
+            "type": "container",
+            "platformCapabilities": ["FARGATE"],
+            "containerProperties": {
+                "image": "i",
+                "command": ["true"],
+                "executionRoleArn": "r",
+                "resourceRequirements": wanted,
+            },
+        }
+    )
+    jobs = [world.submit(jobQueue="fargate", jobDefinition="fargate") for _ in range(3)]
+    world.runner.advance()
+    assert statuses(*jobs) == ["RUNNING", "RUNNING", "RUNNABLE"]
+    assert jobs[2].status_reason is None
+
+
 def test_a_larger_environment_unblocks_its_queue() -> None:
     """The reason goes away, and the job starts."""
     world = World(max_vcpus=1)
