@@ -8,10 +8,12 @@ from miniwdl_aws.local import resources
 from miniwdl_aws.local.errors import BatchError
 from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.resources import Resources, instance_sizes
+from miniwdl_aws.local.runs import AtOnce, Hold
 from miniwdl_aws.local.tasks import own_variables
 from tests.local.world import World
 
 MAX_RESOURCE = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE"
+CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"
 JOB_RESOURCE = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
 
 
@@ -149,6 +151,26 @@ def test_a_queue_cancels_what_blocks_it_for_too_long() -> None:
     )
     world.runner.advance(86_400)
     assert huge.status == "RUNNABLE"  # its reason has no time limit
+
+
+class NoCapacity(AtOnce):
+    """As if EC2 had no instances."""
+
+    def hold(self, job: Job) -> Hold | None:
+        return Hold(f"{CAPACITY} - Service cannot fulfill the capacity requested")
+
+
+def test_a_queue_cancels_what_gets_no_capacity_for_too_long() -> None:
+    """As it does what fits nowhere; each job that comes to the head has its own time."""
+    world = World(placement=NoCapacity())
+    world.add_queue("limited", jobStateTimeLimitActions=time_limit(CAPACITY))
+    jobs = [world.submit(jobQueue="limited") for _ in range(2)]
+    world.runner.advance(601)
+    assert statuses(*jobs) == ["FAILED", "RUNNABLE"]
+    world.runner.advance(600)
+    assert jobs[1].status_reason == (
+        f"Canceled by JobStateTimeLimit action due to reason: {CAPACITY}"
+    )
 
 
 def test_a_time_limit_that_is_set_later_counts_from_when_the_job_blocked() -> None:

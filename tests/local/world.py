@@ -11,6 +11,7 @@ from miniwdl_aws.local.definitions import Definitions
 from miniwdl_aws.local.executor import TaskEvents
 from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.queues import JobQueue, Queues
+from miniwdl_aws.local.runs import Placement
 from miniwdl_aws.local.scheduler import Scheduler
 from miniwdl_aws.local.store import JobStore
 from miniwdl_aws.local.submissions import make_job
@@ -89,6 +90,7 @@ class World:
         max_vcpus: int = 4,
         start_delay: float = 0.0,
         retention_seconds: float = 7 * 86_400,
+        placement: Placement | None = None,
         **resources: Any,
     ) -> None:
         self.arns = Arns("us-west-2")
@@ -102,6 +104,7 @@ class World:
             runner=self.runner,
             arns=self.arns,
             start_delay_seconds=start_delay,
+            placement=placement,
         )
         self.environment = self.queues.create_environment(
             {

@@ -119,6 +119,13 @@ def state_in(request: Mapping[str, Any], default: str) -> str:
     return state
 
 
+def with_defaults(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return compute resources with the instance types that EC2 ones have if none are named."""
+    if resources.get("type") in FARGATE_TYPES:
+        return dict(resources)
+    return {"instanceTypes": ["optimal"], **resources}
+
+
 def check_resources(resources: Mapping[str, Any]) -> tuple[Resources, ...]:
     """Refuse compute resources that Batch refuses; return the sizes of EC2's instances."""
     kind = resources.get("type")
@@ -131,7 +138,9 @@ def check_resources(resources: Mapping[str, Any]) -> tuple[Resources, ...]:
             f"computeResources.maxvCpus must be at least 1, got {resources['maxvCpus']}"
         )
     if kind not in FARGATE_TYPES:
-        return instance_sizes(resources.get("instanceTypes") or ["optimal"])
+        if not resources["instanceTypes"]:
+            raise BatchError("computeResources.instanceTypes must not be empty")
+        return instance_sizes(resources["instanceTypes"])
     for key in _EC2_ONLY:
         if key in resources:
             raise BatchError(f"computeResources.{key} is not applicable for Fargate")

@@ -6,7 +6,12 @@ from typing import Any
 
 from miniwdl_aws.local import limits
 from miniwdl_aws.local.arns import Arns, name_in
-from miniwdl_aws.local.environments import ComputeEnvironment, check_resources, state_in
+from miniwdl_aws.local.environments import (
+    ComputeEnvironment,
+    check_resources,
+    state_in,
+    with_defaults,
+)
 from miniwdl_aws.local.errors import BatchError, unsupported
 from miniwdl_aws.local.lines import FairLine, FifoLine, Line
 from miniwdl_aws.local.reasons import JOB_TOO_LARGE, MAX_VCPUS_TOO_SMALL, TIME_LIMIT_REASONS
@@ -140,7 +145,7 @@ class Queues:
             raise unsupported("Compute environments on Amazon EKS")
         if request.get("computeResources") is None:
             raise BatchError("computeResources must be provided for a MANAGED compute environment")
-        resources = dict(request["computeResources"])
+        resources = with_defaults(request["computeResources"])
         sizes = check_resources(resources)
         limits.tags(request.get("tags", {}))
         environment = ComputeEnvironment(

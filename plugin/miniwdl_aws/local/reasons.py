@@ -20,9 +20,11 @@ TIME_LIMIT_REASONS = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
     "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
+    "MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED",
 )
-"""What a queue's ``jobStateTimeLimitActions`` may act on; this and the texts of these reasons: AWS
-Batch user guide, "Jobs stuck in a RUNNABLE status"."""
+"""What a queue's ``jobStateTimeLimitActions`` may act on (AWS Batch user guide, "Automatic
+remediation with jobStateTimeLimitActions"; the texts: "Jobs stuck in RUNNABLE due to
+misconfiguration")."""
 
 _NOT_FOUND_EXIT_CODE = 127
 _NOT_EXECUTABLE_EXIT_CODE = 126
