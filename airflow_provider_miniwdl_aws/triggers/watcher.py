@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from airflow_provider_miniwdl_aws.hooks.miniwdl_aws import MiniwdlAwsHook
-from airflow_provider_miniwdl_aws.triggers.tail import LogTail, LogTails
 from miniwdl_aws.cancel import Cancellation, cancel_run
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
@@ -22,6 +21,7 @@ from miniwdl_aws.errors import AwsCredentialsError, AwsError, AwsUnavailableErro
 from miniwdl_aws.jobs import terminate
 from miniwdl_aws.logs import LogLine, LogReader, log_pacer
 from miniwdl_aws.status import JobStatus
+from miniwdl_aws.tail import LogTail, LogTails
 
 CADENCE = Cadence(period_seconds=3.0, calls_per_second=0.9)
 """A round each 3 s for up to 270 jobs, each 11 s for 1,000: at most 54 DescribeJobs a minute."""
@@ -145,7 +145,7 @@ class Watcher:
     ) -> None:
         deliver(StatusChanged(status))
         if wanted.stream_log and status.log_stream:
-            self._tails.start(tail, status.log_stream)
+            self._tails.start(tail, status.log_stream, begun=status.created_at)
         if status.is_terminal:
             self._tails.finish(tail)
 
