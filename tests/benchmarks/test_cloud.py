@@ -28,8 +28,10 @@ def test_a_run_shows_calls_times_and_usage() -> None:
         "SubmitJob",
         "DescribeJobs",
         "DescribeJobDefinitions",
+        "DescribeJobQueues",  # once, for what the task queue runs on
         "RegisterJobDefinition",
     }
+    assert result.calls["DescribeJobQueues"] == 1
     assert len(result.submitted_at) == 3
     assert result.throttled == {}
     assert result.usage.exit_code == 0
