@@ -1,10 +1,12 @@
 """EventBridge and SQS as moto keeps them, where we need them."""
 
-import contextlib
 import json
 import logging
 import threading
+import uuid
 from collections.abc import Mapping
+from copy import copy
+from datetime import UTC, datetime
 from typing import Any
 
 from miniwdl_aws.environment import without
@@ -13,10 +15,11 @@ from miniwdl_aws.local.settings import ACCOUNT_ID, EVENT_QUEUE
 # As in moto_services: moto makes boto3 sessions as it is imported.
 with without("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
     from moto.events.models import EventsBackend, Rule, events_backends
-    from moto.sqs.models import sqs_backends
+    from moto.sqs.models import Message, sqs_backends
 
-MOST_MESSAGES = 10_000
-"""How many messages the ready queue keeps; the oldest are dropped, as nobody may ever read them."""
+MOST_MESSAGES = 1_000
+"""How many messages the ready queue keeps, the newest: perhaps nobody reads them, and moto
+looks at all of them to give one."""
 
 _logger = logging.getLogger(__name__)
 
@@ -53,15 +56,31 @@ class EventBridge:
             self._trim()
 
     def _send(self, rule: Rule, event: Mapping[str, Any]) -> None:
-        transforms = any("InputTransformer" in target for target in rule.targets)
-        message: Any = dict(event)
-        if transforms:
-            message["ingestion-time"] = event["time"]
+        message: Any = event  # of the sort that moto's types want
         try:
-            # Only where it must: moto's default transformation loses members, and is slow.
-            rule.send_to_targets(message, transform_input=transforms)
+            if not rule.event_pattern.matches_event(message):
+                return
+            others = [target for target in rule.targets if not self._put(target, event)]
+            if others:
+                _send_slowly(rule, others, event)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with somebody's rule
             _logger.warning("an event was not delivered: rule %s: %r", rule.name, error)
+
+    def _put(self, target: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+        """Put an event into a target that is a standard queue and takes it as it is.
+
+        moto's own way looks at all messages of the queue for each that it adds.
+        """
+        name = target["Arn"].rpartition(":")[2]
+        queue: Any = self._queues.queues.get(name)
+        plain = target.keys() <= {"Id", "Arn"} and queue is not None and not queue.fifo_queue
+        if not plain or target["Arn"] != queue.queue_arn:
+            return False
+        when = datetime.fromtimestamp(event["time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        message = Message(str(uuid.uuid4()), json.dumps({**event, "time": when}))
+        message.mark_sent(delay_seconds=queue.delay_seconds)
+        queue.add_message(message)
+        return True
 
     def _ensure_queue(self) -> None:
         with self.lock:
@@ -74,5 +93,16 @@ class EventBridge:
         queue = self._queues.queues.get(EVENT_QUEUE)
         if queue is None or len(queue._messages) <= MOST_MESSAGES:  # noqa: SLF001 - no other way to drop one
             return
-        with queue._messages_lock, contextlib.suppress(IndexError):  # noqa: SLF001 - as above
+        with queue._messages_lock:  # noqa: SLF001 - as above
             del queue._messages[:-MOST_MESSAGES]  # noqa: SLF001 - as above
+
+
+def _send_slowly(rule: Rule, targets: list[dict[str, Any]], event: Mapping[str, Any]) -> None:
+    rest = copy(rule)
+    rest.targets = targets
+    message: Any = dict(event)
+    transforms = any("InputTransformer" in target for target in targets)
+    if transforms:
+        message["ingestion-time"] = event["time"]
+    # Only where it must: moto's default transformation loses members.
+    rest.send_to_targets(message, transform_input=transforms)
