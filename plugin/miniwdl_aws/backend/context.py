@@ -90,12 +90,14 @@ def open_context(
         clients: the AWS clients, if not the default ones.
 
     Raises:
-        ConfigurationError: the access point or a job queue does not exist, or no region is set.
+        ConfigurationError: the access point or a job queue does not exist, no region is set, or a
+            queue is on Fargate and the settings are not for it.
     """
     clients = clients or AwsClients(region=settings.region or None, max_attempts=1)
     controlling = Retry(pacer=Pacer(CONTROL_RATE, SUBMIT_BURST), max_attempts=settings.max_attempts)
     queues = Queues(clients, controlling)
     queues.load(settings.queues)
+    _check_fargate(settings, queues)
     watch = TerminationWatch()
     submitting = Retry(
         pacer=Pacer(settings.submit_rate, _burst(settings.submit_rate), sleep=watch.noticed.wait),
@@ -135,6 +137,28 @@ def _describer(settings: BackendSettings, clients: AwsClients) -> Describer:
     first, later = BACKSTOP_PERIODS
     patience = Backstop(first_seconds=first * period, later_seconds=later * period)
     return Describer(batch_describe_jobs(clients), cadence, patience=patience)
+
+
+def _check_fargate(settings: BackendSettings, queues: Queues) -> None:
+    """Refuse at the start what would be refused for every task on a queue."""
+    for name, option in settings.queues.items():
+        if not queues.queue(name).fargate:
+            continue
+        if not settings.efs:
+            raise ConfigurationError(
+                option,
+                "is on Fargate, which has no directories of hosts",
+                value=name,
+                remedy="Name a queue on EC2, or use the container backend aws_batch_job with EFS.",
+            )
+        if not settings.may_have_execution_role:
+            raise ConfigurationError(
+                option,
+                "is on Fargate, which needs an execution role",
+                value=name,
+                remedy="Set [aws] execution_role (MINIWDL__AWS__EXECUTION_ROLE) to the ARN of a "
+                "role that may pull images and write logs.",
+            )
 
 
 def _burst(rate: float) -> float:

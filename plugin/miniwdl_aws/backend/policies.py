@@ -98,6 +98,12 @@ class PolicyRule:
     match: str
     fields: Mapping[str, Any]
 
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """The further container properties that it says."""
+        found: Mapping[str, Any] = self.fields.get("container_properties", {})
+        return found
+
     def matches(self, identity: TaskIdentity) -> bool:
         """Tell whether the rule is about a task."""
         return any(fnmatch.fnmatchcase(name, self.match) for name in (identity.task, identity.call))

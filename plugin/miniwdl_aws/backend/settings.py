@@ -110,6 +110,14 @@ class BackendSettings:
         return bool(self.execution_role or self.container_properties.get("executionRoleArn"))
 
     @property
+    def may_have_execution_role(self) -> bool:
+        """Whether some task jobs have an execution role, if only by a rule."""
+        return self.has_execution_role or any(
+            "execution_role" in rule.fields or "executionRoleArn" in rule.properties
+            for rule in self.task_policies.rules
+        )
+
+    @property
     def queues(self) -> dict[str, str]:
         """The job queues that tasks may be sent to, and which option names each."""
         own = {
@@ -233,7 +241,6 @@ def _check(settings: BackendSettings) -> None:
             settings.mount or "/",
             "Set it to where all jobs mount the file system, such as /mnt/efs.",
         )
-
     _check_owner(settings)
     if settings.task_secrets and not settings.has_execution_role:
         raise _wrong(
