@@ -8,6 +8,12 @@ import pytest
 from miniwdl_aws.local import LocalAwsSettings
 from miniwdl_aws.local.rates import NO_RATES
 from tests.answers import checked_answers  # noqa: F401 - a fixture
+from tests.engines import (  # noqa: F401 - fixtures
+    busybox_image,
+    container_aws,
+    docker_host,
+    engine,
+)
 
 
 @pytest.fixture(scope="session")

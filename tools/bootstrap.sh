@@ -208,8 +208,8 @@ renew_constraints() {
 
 # runc rather than the crun that Debian recommends, since it starts containers under hybrid cgroups too.
 install_podman() {
-  if ! { command -v podman && command -v debootstrap && command -v busybox && command -v aria2c; } >/dev/null 2>&1; then
-    apt_install podman buildah runc debootstrap busybox aria2
+  if ! { command -v podman && command -v catatonit && command -v debootstrap && command -v busybox && command -v aria2c; } >/dev/null 2>&1; then
+    apt_install podman buildah runc catatonit debootstrap busybox aria2
   fi
   podman run --help >/dev/null || fail "podman is installed but does not run (its message is above)."
   unpack_registry

@@ -44,6 +44,7 @@ class Bench:
     batch: Any
     prefix: str
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    image: str = "none"
 
     def name(self) -> str:
         """Return a name that no other test uses."""
@@ -63,7 +64,7 @@ class Bench:
     def container(self, *command: str, **members: Any) -> dict[str, Any]:
         """Return container properties that mount the file system at ``/mnt/efs``."""
         return {
-            "image": "none",
+            "image": self.image,
             "command": list(command),
             "resourceRequirements": [
                 {"type": "VCPU", "value": "1"},

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         default=default.mount_path,
         help="where jobs mount the file system; counts only without namespaces (%(default)s)",
     )
+    _add_executor(parser, default)
     _add_pacing(parser, default)
     _add_faults(parser, default)
     form = parser.add_mutually_exclusive_group()
@@ -78,6 +79,26 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a command with the local AWS, then stop")
     run.add_argument("command", nargs="+", help="the command, after --")
     return parser
+
+
+def _add_executor(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> None:
+    parser.add_argument(
+        "--executor",
+        choices=("process", "container"),
+        default=default.executor,
+        help="whether jobs run as processes, or in their images (%(default)s)",
+    )
+    parser.add_argument(
+        "--docker-host",
+        metavar="URL",
+        help="where Docker or Podman listens (DOCKER_HOST, or else the one that is found)",
+    )
+    parser.add_argument(
+        "--network",
+        choices=("host", "bridge"),
+        default=default.network,
+        help="the containers' network; bridge needs a --host that it reaches (%(default)s)",
+    )
 
 
 def _add_pacing(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> None:
@@ -178,6 +199,9 @@ def _settings(arguments: argparse.Namespace) -> LocalAwsSettings:
         mount_path=arguments.mount_path,
         program_dirs=tuple(arguments.programs),
         isolation=arguments.isolation,
+        executor=arguments.executor,
+        docker_host=arguments.docker_host,
+        network=arguments.network,
         latency_ms=parse_latency(arguments.latency_ms),
         rates=parse_rates(arguments.rates),
         rate=arguments.rate,

@@ -12,24 +12,26 @@ _UNSUPPORTED = {
     "enableExecuteCommand": "ECS Exec (enableExecuteCommand)",
 }
 _EC2_ONLY = ("privileged", "instanceType", "vcpus", "memory")
-_LINUX_PARAMETERS = {"initProcessEnabled", "sharedMemorySize", "tmpfs"}
+_LINUX_PARAMETERS = frozenset({"initProcessEnabled", "sharedMemorySize", "tmpfs"})
+_CONTAINERS_LINUX_PARAMETERS = frozenset({"devices", "maxSwap", "swappiness"})
 _LINUX_PARAMETERS_EC2_ONLY = ("devices", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs")
 _REFERENCE = re.compile(r"^Ref::(\S+)$")
 
 
-def check(container: Mapping[str, Any], *, fargate: bool) -> None:
+def check(container: Mapping[str, Any], *, fargate: bool, images: bool) -> None:
     """Refuse what AWS refuses at registration, and what the local AWS cannot do.
 
     Args:
         container: the container properties of a job definition.
         fargate: whether the definition is for Fargate.
+        images: whether jobs run in containers of their images.
     """
     if not container.get("image"):
         raise BatchError("Container properties image must not be empty")
     for key, what in _UNSUPPORTED.items():
         if container.get(key):
             raise unsupported(what)
-    _check_linux(container.get("linuxParameters", {}))
+    _check_linux(container.get("linuxParameters", {}), images=images)
     _check_secrets(container)
     limits.resources(container, fargate=fargate)
     if fargate:
@@ -39,10 +41,20 @@ def check(container: Mapping[str, Any], *, fargate: bool) -> None:
     _check_volumes(container, fargate=fargate)
 
 
-def _check_linux(linux: Mapping[str, Any]) -> None:
-    extra = set(linux) - _LINUX_PARAMETERS
+def _check_linux(linux: Mapping[str, Any], *, images: bool) -> None:
+    extra = set(linux) - _LINUX_PARAMETERS - _CONTAINERS_LINUX_PARAMETERS
     if extra:
         raise unsupported(f"linuxParameters {', '.join(sorted(extra))}")
+    of_containers = set(linux) & _CONTAINERS_LINUX_PARAMETERS
+    if of_containers and not images:
+        raise unsupported(
+            f"linuxParameters {', '.join(sorted(of_containers))} without --executor container"
+        )
+    if not 0 <= linux.get("swappiness", 0) <= 100 or linux.get("maxSwap", 0) < 0:  # noqa: PLR2004 - Batch API, "LinuxParameters"
+        raise BatchError(
+            "linuxParameters swappiness must be from 0 to 100 and maxSwap at least 0, got "
+            f"{linux.get('swappiness')} and {linux.get('maxSwap')}"
+        )
     for entry in linux.get("tmpfs", []):
         if not entry["containerPath"].startswith("/") or entry["size"] < 1:
             raise BatchError(

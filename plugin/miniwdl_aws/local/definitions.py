@@ -87,7 +87,7 @@ def _content(request: Mapping[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _check(request: Mapping[str, Any]) -> None:
+def _check(request: Mapping[str, Any], *, images: bool) -> None:
     limits.name(request["jobDefinitionName"], "Job definition name")
     if request["type"] != "container":
         raise unsupported(f"Job definitions of type {request['type']}")
@@ -108,7 +108,8 @@ def _check(request: Mapping[str, Any]) -> None:
     limits.timeout(request.get("timeout"))
     limits.retry_strategy(request.get("retryStrategy"))
     limits.scheduling_priority(request.get("schedulingPriority"))
-    containers.check(request["containerProperties"], fargate=platforms == ["FARGATE"])
+    fargate = platforms == ["FARGATE"]
+    containers.check(request["containerProperties"], fargate=fargate, images=images)
 
 
 class Definitions:
@@ -116,9 +117,11 @@ class Definitions:
 
     Args:
         arns: makes their ARNs.
+        images: whether jobs run in containers of their images.
     """
 
-    def __init__(self, arns: Arns) -> None:
+    def __init__(self, arns: Arns, *, images: bool = False) -> None:
+        self.images = images
         self._arns = arns
         self._by_name: dict[str, list[JobDefinition]] = {}
         self._by_arn: dict[str, JobDefinition] = {}
@@ -126,7 +129,7 @@ class Definitions:
 
     def register(self, request: Mapping[str, Any]) -> JobDefinition:
         """Add a revision, after checking it."""
-        _check(request)
+        _check(request, images=self.images)
         name = request["jobDefinitionName"]
         revisions = self._by_name.setdefault(name, [])
         revision = len(revisions) + 1

@@ -40,7 +40,7 @@ class TaskEvents(Protocol):
     def task_failed(self, stage: str, error: str) -> None:
         """It could not be started; ``stage`` is one of ``StartError``'s."""
 
-    def task_exited(self, exit_code: int, reason: str | None = None) -> None:
+    def task_exited(self, exit_code: int | None, reason: str | None = None) -> None:
         """Its process ended and its whole output is in the log stream."""
 
 
@@ -185,7 +185,7 @@ class Executor(Generic[Spec]):
         self._remove_scratch(task_id)
         task.events.task_failed(stage, error)
 
-    def exited(self, task_id: str, exit_code: int, reason: str | None = None) -> None:
+    def exited(self, task_id: str, exit_code: int | None, reason: str | None = None) -> None:
         """Finish a process's output and tell of its end."""
         task = self._tasks.pop(task_id)
         if task.killer is not None:
@@ -210,18 +210,22 @@ class Executor(Generic[Spec]):
         try:
             self._loop.run_forever()
         finally:
+            left = asyncio.gather(*asyncio.all_tasks(self._loop), return_exceptions=True)
+            self._loop.run_until_complete(left)
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
 
     def _stop_loop(self) -> None:
         self._closing = True
-        self._launcher.close()
-        for task in self._tasks.values():
-            if task.pump is not None:
-                task.pump.finish()
-            else:
-                os.close(task.output)
-        self._tasks.clear()
-        self._loop.stop()
+        try:
+            self._launcher.close()
+        finally:
+            for task in self._tasks.values():
+                if task.pump is not None:
+                    task.pump.finish()
+                else:
+                    os.close(task.output)
+            self._tasks.clear()
+            self._loop.stop()
 
 
 def allow_open_files(wanted: int) -> None:

@@ -102,8 +102,8 @@ class ProcessEvents(Protocol):
     def failed(self, task_id: str, stage: str, error: str) -> None:
         """There is no process; ``stage`` is one of ``StartError``'s."""
 
-    def exited(self, task_id: str, exit_code: int, reason: str | None = None) -> None:
-        """The process ended, and all that it left; ``reason`` if there is more to say."""
+    def exited(self, task_id: str, exit_code: int | None, reason: str | None = None) -> None:
+        """The process ended, and all that it left; the code is None if nobody can tell it."""
 
 
 Spec = TypeVar("Spec", bound=TaskSpec, contravariant=True)  # noqa: PLC0105 - one name for all who use it

@@ -1,5 +1,6 @@
 """Why attempts and jobs end or wait, in AWS's words."""
 
+import re
 from collections.abc import Sequence
 
 CONTAINER_EXITED = "Essential container in task exited"
@@ -60,7 +61,8 @@ def start_failure(stage: str, error: str, command: Sequence[str]) -> tuple[int |
     if stage in _BEGINNINGS:
         return None, f"{_BEGINNINGS[stage]}{error}"
     if stage != "exec":
-        return None, f"CannotStartContainerError: Error response from daemon: {error}"
+        code = _exit_code(error) if stage == "start" else None
+        return code, f"CannotStartContainerError: Error response from daemon: {error}"
     missing = "Errno 2]" in error
     problem = "executable file not found in $PATH" if missing else error
     code = _NOT_FOUND_EXIT_CODE if missing else _NOT_EXECUTABLE_EXIT_CODE
@@ -69,3 +71,12 @@ def start_failure(stage: str, error: str, command: Sequence[str]) -> tuple[int |
         "container: OCI runtime create failed: unable to start container process: exec: "
         f'"{command[0]}": {problem}'
     )
+
+
+def _exit_code(error: str) -> int | None:
+    """Return what an engine sets as exit code when the command itself is what failed."""
+    if re.search(r"exec: .*(executable file not found|no such file or directory)", error):
+        return _NOT_FOUND_EXIT_CODE
+    if re.search(r"exec: .*permission denied", error):
+        return _NOT_EXECUTABLE_EXIT_CODE
+    return None

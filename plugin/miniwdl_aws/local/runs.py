@@ -120,7 +120,7 @@ class Run:
         exit_code, reason = start_failure(stage, error, self._job.container["command"])
         self._attempts.end_attempt(self._job, exit_code, START_FAILED, reason)
 
-    def task_exited(self, exit_code: int, reason: str | None = None) -> None:
+    def task_exited(self, exit_code: int | None, reason: str | None = None) -> None:
         """Pass on the exit code and the container's reason."""
         self.task_ended(exit_code, CONTAINER_EXITED, reason)
 

@@ -17,14 +17,13 @@ from miniwdl_aws.local.definitions import Definitions
 from miniwdl_aws.local.ending import end_jobs
 from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.events import Events
-from miniwdl_aws.local.executor import Executor, LogStreams
+from miniwdl_aws.local.executors import make_executor
 from miniwdl_aws.local.faults import Faults
 from miniwdl_aws.local.faults.jobs import FaultyLogs, FaultyRunner, Placement, Visibility
 from miniwdl_aws.local.front import Front
 from miniwdl_aws.local.gate import Gate
 from miniwdl_aws.local.http import HttpServer
 from miniwdl_aws.local.jobs import Job
-from miniwdl_aws.local.launchers import process_launcher
 from miniwdl_aws.local.moto_events import EventBridge
 from miniwdl_aws.local.moto_services import (
     FileSystems,
@@ -45,13 +44,17 @@ from miniwdl_aws.local.settings import (
     LocalAwsSettings,
 )
 from miniwdl_aws.local.store import JobStore
-from miniwdl_aws.local.tasks import ProcessBuilder, Provisions, search_path
+from miniwdl_aws.local.tasks import Provisions
 
 ACCESS_POINT_PATH = "/miniwdl"
 _PATIENCE_SECONDS = 60.0
 """What the end of all jobs may take beyond what was set for each."""
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALAWS00000000", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+# No image is pulled for a process, so any name does; docs/workflow-image.md builds the other.
+WORKFLOW_IMAGES = {"process": "miniwdl-aws:local", "container": "miniwdl-aws"}
 
 
 class LocalAws:
@@ -108,10 +111,9 @@ class LocalAws:
     def environment(self) -> dict[str, str]:
         """The variables that make a program use this local AWS."""
         return {
-            **self._job_environment(),
+            **self._job_environment(self.endpoint_url),
             "MINIWDL__AWS__WORKFLOW_QUEUE": WORKFLOW_QUEUE,
-            # No image is pulled for a process: any name does.
-            "MINIWDL__AWS__WORKFLOW_IMAGE": "miniwdl-aws:local",
+            "MINIWDL__AWS__WORKFLOW_IMAGE": WORKFLOW_IMAGES[self.settings.executor],
             "MINIWDL_AWS_LOCAL_BUCKET": self.bucket,
             "MINIWDL_AWS_LOCAL_EFS_DIR": str(self.efs_dir),
             "MINIWDL_AWS_LOCAL_FSAP": self.access_point_id,
@@ -199,9 +201,14 @@ class LocalAws:
         stack.callback(server.close)
         self.endpoint_url = server.url
         file_systems = FileSystems(self.region, self.root / "efs")
-        provisions = Provisions(file_systems, secrets, self._job_environment())
         faulty_logs = FaultyLogs(logs)
-        self._executor = self._make_executor(provisions, faulty_logs)
+        self._executor = make_executor(
+            self.settings,
+            root=self.root,
+            endpoint_url=self.endpoint_url,
+            provide=lambda url: Provisions(file_systems, secrets, self._job_environment(url)),
+            logs=faulty_logs,
+        )
         stack.callback(self._executor.close)
         self._make_file_system(file_systems, stack)
         queues = Queues(arns, milliseconds)
@@ -218,7 +225,7 @@ class LocalAws:
         api = BatchApi(
             arns=arns,
             queues=queues,
-            definitions=Definitions(arns),
+            definitions=Definitions(arns, images=self.settings.executor == "container"),
             store=self._store,
             scheduler=self._scheduler,
             shows=Visibility(self.faults).shows,
@@ -237,19 +244,9 @@ class LocalAws:
         )
         server.start(front, self.settings.server_threads)
 
-    def _make_executor(self, provisions: Provisions, logs: LogStreams) -> Executor[Any]:
-        return Executor(
-            builder=ProcessBuilder(provisions, search_path(self.settings.program_dirs)),
-            make_launcher=process_launcher(self.settings.isolation),
-            scratch=self.root / "scratch",
-            logs=logs,
-            stop_timeout_seconds=self.settings.stop_timeout_seconds,
-            clock=milliseconds,
-        )
-
-    def _job_environment(self) -> dict[str, str]:
+    def _job_environment(self, endpoint_url: str) -> dict[str, str]:
         return {
-            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ENDPOINT_URL": endpoint_url,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             **CREDENTIALS,

@@ -32,6 +32,8 @@ EVENT_QUEUE = "miniwdl-batch-events"
 """The SQS queue that gets all of Batch's events, and the rule that sends them there."""
 
 Isolation = Literal["auto", "namespace", "none"]
+ExecutorKind = Literal["process", "container"]
+Network = Literal["host", "bridge"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,12 @@ class LocalAwsSettings:
             of an image; empty for those of the Python environment.
         isolation: ``namespace`` (each job sees its own mounts and processes; Linux), ``none`` (jobs
             are plain processes of this machine), or ``auto`` (the first where it can be had).
+        executor: ``process`` (jobs are processes of this machine) or ``container`` (each runs in
+            its image, by Docker or Podman).
+        docker_host: where the container engine listens, ``unix:///PATH`` or
+            ``tcp://127.0.0.1:PORT``; None for DOCKER_HOST or, without it, the engine that is found.
+        network: the containers' network: ``host``, or ``bridge``, from which this machine is
+            another one, so that ``host`` must be an address that it reaches.
         latency_ms: how long each Batch call takes at least: milliseconds, or a distribution.
         rates: how many calls and launches are let through; ``rates.NO_RATES`` for all of them.
         rate: how many calls a second each Batch operation takes, instead of Batch's ``rates``;
@@ -77,6 +85,9 @@ class LocalAwsSettings:
     mount_path: str = "/mnt/efs"
     program_dirs: tuple[Path, ...] = ()
     isolation: Isolation = "auto"
+    executor: ExecutorKind = "process"
+    docker_host: str | None = None
+    network: Network = "host"
     latency_ms: float | Latency = 0.0
     rates: Mapping[str, Rate] = field(default_factory=lambda: DOCUMENTED_RATES)
     rate: float | None = None
@@ -97,6 +108,7 @@ class LocalAwsSettings:
                 "run commands on this machine. Use 127.0.0.1, or allow it with --allow-remote "
                 "(allow_remote=True)"
             )
+        self._check_network()
         for name in ("start_delay_seconds", "stop_timeout_seconds", "job_retention_seconds"):
             if getattr(self, name) < 0:
                 raise LocalAwsError(f"{name} must not be negative, got {getattr(self, name)}")
@@ -116,6 +128,19 @@ class LocalAwsSettings:
         if self.rate is None:
             return self.rates
         return with_batch_rate(self.rates, self.rate, self.burst, self.rate_scope)
+
+    def _check_network(self) -> None:
+        if self.network == "bridge" and self.executor != "container":
+            raise LocalAwsError(
+                "network 'bridge' (--network) is for containers: processes share this machine's; "
+                "use --executor container, or leave it out"
+            )
+        if self.network == "bridge" and is_loopback(self.host):
+            raise LocalAwsError(
+                f"jobs on the network 'bridge' (--network) cannot reach host {self.host!r}: listen "
+                "on all addresses with --host 0.0.0.0 --allow-remote (host, allow_remote), or use "
+                "--network host"
+            )
 
 
 def is_loopback(host: str) -> bool:

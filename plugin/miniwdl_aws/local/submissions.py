@@ -47,17 +47,17 @@ def _array_size(request: Mapping[str, Any]) -> int | None:
 
 
 def _container(
-    definition: JobDefinition, request: Mapping[str, Any]
+    definition: JobDefinition, request: Mapping[str, Any], *, images: bool
 ) -> tuple[dict[str, Any], dict[str, str]]:
     parameters = {**definition.content["parameters"], **request.get("parameters", {})}
     container = containers.override(
         definition.content["containerProperties"], request.get("containerOverrides", {})
     )
     container["command"] = containers.substitute(container["command"], parameters)
-    if not container["command"]:
+    if not container["command"] and not images:
         raise BatchError(
             "The job has no command: the local AWS runs no images, so it knows no default command; "
-            "set one in the job definition or in containerOverrides"
+            "set one in the job definition or in containerOverrides, or use --executor container"
         )
     return container, parameters
 
@@ -131,7 +131,7 @@ def make_job(
     _place(definition, queue)
     size = _array_size(request)
     check_dependencies(request.get("dependsOn", []), size, store.get)
-    container, parameters = _container(definition, request)
+    container, parameters = _container(definition, request, images=definitions.images)
     job_id = str(uuid.uuid4())
     job = Job(
         job_id=job_id,

@@ -92,8 +92,8 @@ class Provisions:
         source = Path(given) if given else scratch / f"volume-{volume['name']}"
         if not given:
             source.mkdir(exist_ok=True)
-        if not source.is_dir():
-            raise StartError("mount", f"host path {source} is no directory")
+        if not source.exists():
+            raise StartError("mount", f"host path {source} does not exist")
         return source
 
 

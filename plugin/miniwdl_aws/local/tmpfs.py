@@ -61,3 +61,13 @@ def mount_data(tmpfs: Mapping[str, Any]) -> str:
     """
     given = [option for option in tmpfs.get("mountOptions", []) if "=" in option]
     return ",".join([f"size={tmpfs['size']}m", *given])
+
+
+def docker_options(tmpfs: Mapping[str, Any]) -> str:
+    """Return the options of an entry of ``linuxParameters.tmpfs`` for Docker's API.
+
+    >>> docker_options({"containerPath": "/t", "size": 5, "mountOptions": ["exec"]})
+    'size=5m,exec'
+    """
+    given = [option for option in tmpfs.get("mountOptions", []) if option != "defaults"]
+    return ",".join([f"size={tmpfs['size']}m", *given])

@@ -177,7 +177,7 @@ class _Doomed:
     def task_failed(self, stage: str, error: str) -> None:
         self._events.task_failed(stage, error)
 
-    def task_exited(self, exit_code: int, reason: str | None = None) -> None:
+    def task_exited(self, exit_code: int | None, reason: str | None = None) -> None:
         if not self._struck:
             self._cancel()
             self._events.task_exited(exit_code, reason)

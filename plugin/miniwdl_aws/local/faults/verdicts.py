@@ -51,7 +51,7 @@ def not_started(strike: Strike, image: str) -> Verdict:
     return Verdict(None, START_FAILED, text)
 
 
-def ended(strike: Strike, exit_code: int, reason: str | None) -> Verdict:
+def ended(strike: Strike, exit_code: int | None, reason: str | None) -> Verdict:
     """Say how an attempt ended that a fault stopped.
 
     Args:
