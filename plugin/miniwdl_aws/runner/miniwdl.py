@@ -21,6 +21,9 @@ def main() -> None:
     remember_entry_points()
     from WDL import CLI  # noqa: PLC0415  (it may look for plugins as it is imported)
 
+    from miniwdl_aws.runner.tuning import tune  # noqa: PLC0415  (it imports miniwdl)
+
+    tune()
     CLI.main()  # type: ignore[no-untyped-call]
 
 

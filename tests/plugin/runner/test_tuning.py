@@ -1,0 +1,39 @@
+"""Tests of `miniwdl_aws.runner.tuning`."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from miniwdl_aws.runner import tuning
+
+
+def test_the_installed_miniwdl_is_known() -> None:
+    """The version that is pinned was compared, and all signatures are those that were seen."""
+    code = (
+        "from miniwdl_aws.runner.tuning import SUBSTITUTES, tune\n"
+        "assert len(tune()) == len(SUBSTITUTES), tune()\n"
+        "import WDL.runtime.task as task, WDL.runtime.workflow as workflow\n"
+        "from miniwdl_aws.runner import linking\n"
+        "assert task.link_outputs is workflow.link_outputs is linking.link_outputs\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_another_version_is_left_alone() -> None:
+    """What was not compared is not replaced."""
+    task = importlib.import_module("WDL.runtime.task")
+    before = task.link_outputs
+    assert tuning.tune("2.0.0") == []
+    assert task.link_outputs is before
+
+
+def test_another_signature_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that has changed within a version is not replaced either."""
+    each = tuning.SUBSTITUTES[0]
+    module = importlib.import_module(each.module)
+    monkeypatch.setattr(module, each.name, lambda cache: None)
+    assert not tuning._substitute(each)
+    monkeypatch.delattr(module, each.name)
+    assert not tuning._substitute(each)
