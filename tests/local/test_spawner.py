@@ -15,6 +15,7 @@ import pytest
 import miniwdl_aws
 from miniwdl_aws import linux
 from miniwdl_aws.local import spawner
+from miniwdl_aws.local.tmpfs import mount_flags
 
 NOBODY = 65534
 PACKAGE = Path(miniwdl_aws.__file__).parent
@@ -119,6 +120,14 @@ def test_a_user_without_privileges_gets_namespaces_too(public_dir: Path) -> None
             assert (events[1]["exit_code"], output) == (4, "1\n")
             (public_dir / "source" / "x").unlink()
             assert not Path("/no-such-root").exists()
+        script = "touch /mnt/efs/x /data/x || exit 5; touch /tmp/no-such && exit 6; exit 4"
+        sealed = {
+            "read_only_root": True,
+            "cwd": f"{public_dir}/staging",
+            "tmpfs": [{"target": "/data", "flags": mount_flags([]), "data": "size=4m"}],
+        }
+        events, output = helper.run("sh", "-c", script, target="/mnt/efs", **sealed)
+        assert events[-1].get("exit_code") == 4, (events, output)
         events, _ = helper.run("no-such-program", target="/mnt/efs")
         assert (events[0]["event"], events[0]["stage"]) == ("failed", "exec")
     assert helper.process.returncode == 0

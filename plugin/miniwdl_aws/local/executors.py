@@ -10,6 +10,7 @@ from miniwdl_aws.environment import process_environment
 from miniwdl_aws.local.container_launcher import ContainerLauncher
 from miniwdl_aws.local.container_request import STATE_LABEL, ContainerBuilder, default_ulimits
 from miniwdl_aws.local.engine import Engine, engine_url
+from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.executor import Executor, LogStreams
 from miniwdl_aws.local.launchers import process_launcher
 from miniwdl_aws.local.pacing import milliseconds
@@ -64,8 +65,12 @@ def _containers(
     settings: LocalAwsSettings, root: Path, endpoint_url: str, provide: Provide
 ) -> tuple[Any, Any]:
     engine = Engine(engine_url(settings.docker_host, process_environment()))
-    if settings.network == "bridge":
-        endpoint_url = seen_from_bridge(endpoint_url, engine)
+    try:
+        if settings.network == "bridge":
+            endpoint_url = seen_from_bridge(endpoint_url, engine)
+    except LocalAwsError:
+        engine.close()
+        raise
     builder = ContainerBuilder(
         provisions=provide(endpoint_url),
         network=settings.network,
@@ -77,7 +82,13 @@ def _containers(
     def launcher(loop: Any, events: Any, staging: Path) -> ContainerLauncher:
         del staging
         label = f"{STATE_LABEL}={root}"
-        return ContainerLauncher(loop, events, engine=engine, network=settings.network, label=label)
+        try:
+            return ContainerLauncher(
+                loop, events, engine=engine, network=settings.network, label=label
+            )
+        except LocalAwsError:
+            engine.close()
+            raise
 
     return builder, launcher
 
