@@ -1,6 +1,7 @@
 """A DAG of the Amazon provider's own operators and sensors for AWS Batch.
 
-As a program it runs the DAG, triggers in line, and prints each task's state and result as JSON.
+As a program it makes Airflow's database, runs the DAG, triggers in line, and prints each task's
+state and result as JSON.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 from airflow.providers.amazon.aws.operators.batch import BatchOperator
 from airflow.providers.amazon.aws.sensors.batch import BatchSensor
 from airflow.sdk import DAG
+from airflow.utils.db import initdb
 
 SECOND = timedelta(seconds=1)
 
@@ -43,6 +45,7 @@ with DAG("stock", schedule=None) as dag:
         watch(f"watched_by_{mode}", started.output, deferrable=deferrable)
 
 if __name__ == "__main__":
+    initdb()
     instances = dag.test().get_task_instances()
     report = {each.task_id: (each.state, each.xcom_pull(each.task_id)) for each in instances}
     sys.stdout.write(json.dumps(report) + "\n")

@@ -45,7 +45,6 @@ def ran(amazon_provider: Any, definition: str) -> Any:
     dags = Path(client.environment["AIRFLOW_HOME"]) / "dags"
     dags.mkdir()
     shutil.copy(DAG, dags)
-    client.output("airflow", "db", "migrate")
     return client.run("python", str(dags / DAG.name), seconds=300)
 
 

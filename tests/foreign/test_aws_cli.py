@@ -42,15 +42,6 @@ class Batch:
         output = self.cli.output("aws", "batch", operation, "--output", "json", *arguments)
         return json.loads(output) if output else None
 
-    def register(self, name: str) -> str:
-        """Registers the definition; gives its ARN."""
-        container = json.dumps(CONTAINER)
-        answer = self(
-            *("register-job-definition", "--type", "container", "--job-definition-name", name),
-            *("--container-properties", container, "--tags", "from=cli"),
-        )
-        return str(answer["jobDefinitionArn"])
-
     def submit(self, name: str, definition: str, *more: str) -> str:
         """Submits a job; gives its id."""
         answer = self(
@@ -73,14 +64,29 @@ class Batch:
         return jobs
 
 
+def register(cli: Any, name: str) -> str:
+    """Registers the definition with `aws batch`; gives its ARN."""
+    return str(
+        cli.output(
+            *("aws", "batch", "register-job-definition", "--type", "container"),
+            *("--job-definition-name", name, "--container-properties", json.dumps(CONTAINER)),
+            *("--tags", "from=cli", "--query", "jobDefinitionArn", "--output", "text"),
+        ).strip()
+    )
+
+
+@pytest.fixture(scope="module")
+def definition(aws_cli: Any) -> str:
+    return register(aws_cli, "cli")
+
+
 @pytest.fixture
 def batch(aws_cli: Any, local_aws: LocalAws, eventually: Callable[..., None]) -> Batch:
     return Batch(aws_cli, local_aws, eventually)
 
 
-def test_jobs_are_registered_submitted_described_listed_and_tagged(batch: Batch) -> None:
+def test_jobs_are_submitted_described_listed_and_tagged(batch: Batch, definition: str) -> None:
     """A job's overrides and tags arrive; filters and statuses find it."""
-    definition = batch.register("cli-greet")
     overrides = json.dumps({"environment": [{"name": "GREETING", "value": "hi"}]})
     job_id = batch.submit(
         *("cli-greet-one", definition, "--container-overrides", overrides),
@@ -105,9 +111,8 @@ def test_jobs_are_registered_submitted_described_listed_and_tagged(batch: Batch)
     assert tags == {"tags": {"owner": "Ada"}}
 
 
-def test_jobs_are_terminated_and_cancelled(batch: Batch) -> None:
+def test_jobs_are_terminated_and_cancelled(batch: Batch, definition: str) -> None:
     """Terminate ends a job that runs, cancel one that waits; each says so, with its reason."""
-    definition = batch.register("cli-sleep")
     overrides = json.dumps({"environment": [{"name": "SECONDS_TO_SLEEP", "value": "1000"}]})
     running = batch.submit("cli-runs", definition, "--container-overrides", overrides)
     waiting = batch.submit("cli-waits", definition, "--depends-on", f"jobId={running}")
@@ -120,36 +125,21 @@ def test_jobs_are_terminated_and_cancelled(batch: Batch) -> None:
     assert (cancelled["statusReason"], cancelled["isTerminated"]) == ("not needed", False)
 
 
-def test_a_deregistered_definition_takes_no_jobs(batch: Batch) -> None:
-    """The CLI fails with Batch's own error."""
-    definition = batch.register("cli-gone")
-    batch("deregister-job-definition", "--job-definition", definition)
-    (found,) = batch("describe-job-definitions", "--job-definitions", definition)["jobDefinitions"]
-    assert (found["status"], found["tags"]) == ("INACTIVE", {"from": "cli"})
-    done = batch.cli.run(
-        *("aws", "batch", "submit-job", "--job-name", "n", "--job-queue", "miniwdl-task"),
-        *("--job-definition", definition),
-    )
-    assert done.returncode != 0
-    assert "(ClientException) when calling the SubmitJob operation" in done.stderr
+def test_an_array_is_submitted_and_its_children_listed(batch: Batch, definition: str) -> None:
+    """Its summary counts them; each is described by its own id."""
+    array = batch.submit("cli-array", definition, "--array-properties", "size=3")
+    batch.wait(array, "SUCCEEDED")
+    listed = batch("list-jobs", "--array-job-id", array, "--job-status", "SUCCEEDED")
+    children = sorted(each["jobId"] for each in listed["jobSummaryList"])
+    assert children == [f"{array}:{index}" for index in range(3)]
+    parent, last = batch.describe(array, children[-1])
+    assert parent["arrayProperties"]["size"] == 3
+    assert parent["arrayProperties"]["statusSummary"]["SUCCEEDED"] == 3
+    assert last["arrayProperties"]["index"] == 2
 
 
-def test_queues_and_compute_environments_are_described(batch: Batch) -> None:
-    """By name, and all of them."""
-    (queue,) = batch("describe-job-queues", "--job-queues", "miniwdl-workflow")["jobQueues"]
-    (order,) = queue["computeEnvironmentOrder"]
-    (environment,) = batch(
-        "describe-compute-environments", "--compute-environments", order["computeEnvironment"]
-    )["computeEnvironments"]
-    assert environment["computeResources"]["type"] == "FARGATE"
-
-
-@pytest.mark.parametrize("version", ["aws_cli", "aws_cli_v2"])
-def test_files_go_to_s3_and_back(
-    request: pytest.FixtureRequest, version: str, local_aws: LocalAws, tmp_path: Path
-) -> None:
+def test_files_go_to_s3_and_back(aws_cli: Any, local_aws: LocalAws, tmp_path: Path) -> None:
     """A file in parts, a directory, a listing, a removal; what is there is not sent again."""
-    aws_cli = request.getfixturevalue(version)
     source, prefix = tmp_path / "source", f"s3://{local_aws.bucket}/cli"
     (source / "deep er").mkdir(parents=True)
     (source / "large").write_bytes(bytes(range(256)) * 4 * 9 * 1024)  # 9 MiB: two parts
@@ -173,9 +163,22 @@ def test_files_go_to_s3_and_back(
     assert (done.returncode, done.stdout) == (1, "")
 
 
-def test_logs_are_tailed_and_followed(batch: Batch, aws_cli_v2: Any, local_aws: LocalAws) -> None:
+def test_version_2_sends_a_file_in_parts_and_gets_it_back(
+    aws_cli_v2: Any, local_aws: LocalAws, tmp_path: Path
+) -> None:
+    """It adds and checks checksums in its own way."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(bytes(range(256)) * 4 * 9 * 1024)
+    uri = f"s3://{local_aws.bucket}/cli-v2"
+    aws_cli_v2.output("aws", "s3", "cp", "--no-progress", str(source), uri)
+    aws_cli_v2.output("aws", "s3", "cp", "--no-progress", uri, str(target))
+    assert target.read_bytes() == source.read_bytes()
+
+
+def test_logs_are_tailed_and_followed(
+    batch: Batch, definition: str, aws_cli_v2: Any, local_aws: LocalAws
+) -> None:
     """What a job has printed is there; what it prints while it is followed comes."""
-    definition = batch.register("cli-logs")
     go = local_aws.efs_dir / "cli-go"
     script = f"echo first; until test -e {go}; do sleep 0.1; done; echo second; exec sleep 1000"
     overrides = json.dumps({"command": ["sh", "-c", script]})
@@ -210,3 +213,17 @@ def test_file_systems_and_access_points_are_described(aws_cli: Any, local_aws: L
         *(*query, "AccessPoints[].[FileSystemId,RootDirectory.Path]"),
     )
     assert point.split() == [local_aws.file_system_id, "/miniwdl"]
+
+
+def test_a_deregistered_definition_takes_no_jobs(batch: Batch) -> None:
+    """The CLI fails with Batch's own error."""
+    definition = register(batch.cli, "cli-gone")
+    batch("deregister-job-definition", "--job-definition", definition)
+    (found,) = batch("describe-job-definitions", "--job-definitions", definition)["jobDefinitions"]
+    assert (found["status"], found["tags"]) == ("INACTIVE", {"from": "cli"})
+    done = batch.cli.run(
+        *("aws", "batch", "submit-job", "--job-name", "n", "--job-queue", "miniwdl-task"),
+        *("--job-definition", definition),
+    )
+    assert done.returncode != 0
+    assert "(ClientException) when calling the SubmitJob operation" in done.stderr
