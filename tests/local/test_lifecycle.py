@@ -79,8 +79,8 @@ class Mix:
             assert not job.is_terminated
             assert job not in self.running()
             assert all(each.status == "SUCCEEDED" for each in self.needed(job))
-        if previous is not None:
-            assert job.status in (ARRAY_TRANSITIONS if job.children else TRANSITIONS)[previous]
+        if previous not in {None, job.status}:  # the same status: it blocks its queue
+            assert job.status in (ARRAY_TRANSITIONS if job.children else TRANSITIONS)[str(previous)]
 
     def running(self) -> list[Job]:
         """Return the jobs whose attempt runs now."""

@@ -19,11 +19,11 @@ class _QueueIndex:
     by_name: dict[str, dict[str, Job]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     by_definition: dict[str, dict[str, dict[str, Job]]] = field(default_factory=dict)
-    created: list[Job] = field(default_factory=list)
+    created: dict[str, Job] = field(default_factory=dict)
 
     def add(self, job: Job) -> None:
         self.by_status.setdefault(job.status, {})[job.job_id] = job
-        self.created.append(job)
+        self.created[job.job_id] = job
         folded = job.name.casefold()
         if folded not in self.by_name:
             self.by_name[folded] = {}
@@ -38,7 +38,7 @@ class _QueueIndex:
 
     def remove(self, job: Job) -> None:
         del self.by_status[job.status][job.job_id]
-        self.created.pop(self._place(job))
+        del self.created[job.job_id]
         folded = job.name.casefold()
         del self.by_name[folded][job.job_id]
         if not self.by_name[folded]:
@@ -49,10 +49,6 @@ class _QueueIndex:
         if not revisions[job.definition.arn]:
             del revisions[job.definition.arn]
 
-    def _place(self, job: Job) -> int:
-        first = bisect.bisect_left(self.created, job.created_at, key=lambda each: each.created_at)
-        return self.created.index(job, first)
-
 
 Observer = Callable[[Job, str | None], None]
 """Is told a job and the status that it had before; None for a job that is new, and the same status
@@ -60,7 +56,9 @@ for one that blocks its queue."""
 
 
 class JobStore:
-    """All jobs, found by id, by queue and status, and by ListJobs' filters, without a scan.
+    """All jobs, found by id, by queue and status, and by ListJobs' filters.
+
+    Only the filters by time and by share identifier go through all jobs of the queue.
 
     Args:
         clock: the time in milliseconds since 1970.
@@ -193,17 +191,17 @@ def _milliseconds(value: str) -> int:
 
 
 def _before(index: _QueueIndex, value: str) -> list[Job]:
-    end = bisect.bisect_left(index.created, _milliseconds(value), key=lambda job: job.created_at)
-    return index.created[:end]
+    end = _milliseconds(value)
+    return [job for job in index.created.values() if job.created_at < end]
 
 
 def _after(index: _QueueIndex, value: str) -> list[Job]:
-    begin = bisect.bisect_right(index.created, _milliseconds(value), key=lambda job: job.created_at)
-    return index.created[begin:]
+    begin = _milliseconds(value)
+    return [job for job in index.created.values() if job.created_at > begin]
 
 
 def _by_share(index: _QueueIndex, value: str) -> Iterator[Job]:
-    return (job for job in index.created if job.share == value)
+    return (job for job in index.created.values() if job.share == value)
 
 
 _FINDERS: dict[str, Callable[[_QueueIndex, str], Iterable[Job]]] = {
