@@ -32,7 +32,7 @@ _FIELDS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("delete_after", "Delete run directory after", "always, success or failure", _TEXT),
     ("exchange", "Exchange", "s3://BUCKET/PREFIX for large WDL sources and inputs", _TEXT),
     ("job_timeout_seconds", "Workflow job time-out (s)", "Empty: 14 days", _NUMBER),
-    ("workflow_attempts", "Workflow job attempts", "When its host fails; empty: 1", _NUMBER),
+    ("workflow_attempts", "Workflow job attempts", "When its host fails; empty: 3", _NUMBER),
     ("secrets", "Secrets", "Variables of the job by ARN, as a JSON object", _TEXT),
     ("tags", "Cost tags", "Of the job and its task jobs, as a JSON object", _TEXT),
 )

@@ -146,6 +146,11 @@ class AwsClients:
         """Amazon S3."""
         return self._client("s3")  # type: ignore[no-any-return]
 
+    @property
+    def sagemaker(self) -> Any:  # its stubs are not worth a dependency for two requests
+        """Amazon SageMaker AI."""
+        return self._client("sagemaker")
+
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:

@@ -23,6 +23,7 @@ from miniwdl_aws.settings import (
     settle,
     tags_layer,
 )
+from miniwdl_aws.studio import Studio, studio_layer
 from miniwdl_aws.variables import travelling_environment
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,11 @@ _QUEUES = ("workflow_queue", "task_queue", "task_queue_fallback")
 
 
 def discover(
-    clients: AwsClients, layers: Iterable[Layer], environ: Mapping[str, str]
+    clients: AwsClients,
+    layers: Iterable[Layer],
+    environ: Mapping[str, str],
+    *,
+    studio: Studio | None = None,
 ) -> SubmitSettings:
     """Merge settings with what the workflow queue's tags say, and check what they name.
 
@@ -41,15 +46,16 @@ def discover(
         clients: where to ask.
         layers: what arguments, environment and connection say, in that order.
         environ: the submitter's environment, of which ``MINIWDL__*`` passes into the job.
+        studio: the SageMaker Studio that this is, which comes before the defaults.
 
     Raises:
         ConfigurationError: a setting is missing, wrong, or names what does not exist.
         AwsError: AWS could not be asked.
     """
-    given = merge(layers)
-    queue = require(given, "workflow_queue")
+    given, last = merge(layers), [studio_layer(clients, studio), default_layer()]
+    queue = require(merge([given, *last]), "workflow_queue")
     described = _describe_queues(clients, [queue], given)[queue]
-    merged = merge([given, tags_layer(described.get("tags", {}), queue), default_layer()])
+    merged = merge([given, tags_layer(described.get("tags", {}), queue), *last])
     _refuse_other_platform(described, merged)
     for name in needed(merged):
         require(merged, name)

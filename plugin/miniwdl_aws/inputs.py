@@ -21,7 +21,8 @@ REMOTE_SECONDS = 20.0
 
 WEB = ("http://", "https://")
 
-_SAMPLE_NAMES = ("sample", "sample_name", "sample_id", "samplename")
+SAMPLE_NAMES = ("sample", "sample_id", "sample_name")
+"""Inputs that name the sample of a run, the first that is there; the backend knows the same."""
 
 _GONE = (404, 410)
 
@@ -82,7 +83,7 @@ def sample_of(inputs: Mapping[str, Any]) -> str:
     >>> sample_of({"w.sample_name": "S1"})
     'S1'
     """
-    for wanted in _SAMPLE_NAMES:
+    for wanted in SAMPLE_NAMES:
         for name, value in inputs.items():
             if name.rsplit(".", 1)[-1].lower() == wanted and isinstance(value, str):
                 return value

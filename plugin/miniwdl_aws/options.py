@@ -108,18 +108,18 @@ def _runtime_defaults(given: str | None, shared: SharedFileSystem) -> str | None
 
 def _variable(given: str, environ: Mapping[str, str], secrets: Mapping[str, str]) -> str:
     name, separator, value = given.partition("=")
-    if not separator and name in secrets:
-        return name
-    if not separator and name not in environ:
+    if not separator and name not in (*environ, *secrets):
         raise InvalidInputError(
             f"--env {name}: there is no such variable here. Set it, or give --env {name}=VALUE."
         )
-    value = value if separator else environ[name]
-    if speaks_of_secret(name, value):
+    value = value if separator else environ.get(name, "")
+    if name in secrets or speaks_of_secret(name, value):
         raise InvalidInputError(
-            f"--env {name} speaks of a secret, and a job's command is readable for everyone who "
-            "may describe it. Store it in AWS Secrets Manager, and pass --secret "
-            f"{name}=ARN --env {name}."
+            f"--env {name} is or speaks of a secret, and it would stand in every task job for "
+            "everyone who may describe it. Store it in AWS Secrets Manager, and let task jobs have "
+            "it by reference: set [aws] container_properties (the variable "
+            "MINIWDL__AWS__CONTAINER_PROPERTIES) to a JSON object with secrets, a list of name and "
+            "valueFrom, and executionRoleArn."
         )
     return f"{name}={value}"
 

@@ -86,6 +86,7 @@ def pack(arguments: Sequence[str], around: Surroundings) -> PackedRun:
     parsed, files = ship_options(
         given, shared=around.shared, environ=around.environ, secrets=around.secrets
     )
+    _refuse_telling(given, around.secrets)
     source = read_source(given, around.shared, around.read_object)
     parsed = changed(parsed, uri=source.uri, **_imports(given, source, around.shared))
     layers = [_layer(each, around) for each in given.input_files]
@@ -102,6 +103,15 @@ def pack(arguments: Sequence[str], around: Surroundings) -> PackedRun:
         bundle=Bundle(files) if files else None,
         sample=sample,
     )
+
+
+def _refuse_telling(given: argparse.Namespace, secrets: Mapping[str, str]) -> None:
+    telling = [name for name in secrets if name.upper().startswith("MINIWDL")]
+    if given.debug and telling:
+        raise InvalidInputError(
+            f"--debug lets miniwdl write its variables to the log, and {telling[0]} is a secret. "
+            "Leave --debug out; --verbose tells nearly as much."
+        )
 
 
 def _imports(given: argparse.Namespace, source: Source, shared: SharedFileSystem) -> dict[str, Any]:

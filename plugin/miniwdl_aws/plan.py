@@ -10,7 +10,7 @@ from miniwdl_aws import names
 from miniwdl_aws.bundle import BUNDLE_VARIABLE, Bundle, encode_inline, encode_object
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.settings import SubmitSettings
-from miniwdl_aws.tags import JOB_TAGS_VARIABLE, fill_tags, merged_tags
+from miniwdl_aws.tags import JOB_TAGS_VARIABLE, fill_tags, merged_tags, of_calls
 
 MAX_OVERRIDES_BYTES = 8192
 """Container overrides of a SubmitJob request (AWS Batch API, "ContainerOverrides")."""
@@ -27,7 +27,7 @@ NO_EFS_BACKEND = "aws_batch_job_no_efs"
 BEGIN_AGAIN = (
     {"onStatusReason": "Host EC2*", "action": "RETRY"},
     {"onStatusReason": "Your Spot Task was interrupted*", "action": "RETRY"},
-    {"onReason": "CannotPullContainerError*", "action": "RETRY"},
+    {"onStatusReason": "Task failed to start*", "action": "RETRY"},
     {"onStatusReason": "Timeout waiting for*", "action": "RETRY"},
     {"onReason": "*", "action": "EXIT"},
 )
@@ -169,7 +169,9 @@ def job_environment(settings: SubmitSettings, request: JobRequest) -> dict[str, 
         environment["MINIWDL__AWS__TASK_QUEUE_FALLBACK"] = settings.task_queue_fallback
     if settings.tags:
         given = environment.get(JOB_TAGS_VARIABLE, "{}")
-        environment[JOB_TAGS_VARIABLE] = merged_tags(given, _cost_tags(settings, request))
+        environment[JOB_TAGS_VARIABLE] = merged_tags(
+            given, {**of_calls(settings.tags), **_cost_tags(settings, request)}
+        )
     return environment
 
 
@@ -222,7 +224,8 @@ def _fargate(settings: SubmitSettings) -> dict[str, Any]:
 
 
 def _cost_tags(settings: SubmitSettings, request: JobRequest) -> dict[str, str]:
-    return fill_tags(settings.tags, {"run": request.name, **request.facts})
+    facts = {"run": request.name, "run_key": request.run_key, **request.facts}
+    return fill_tags(settings.tags, facts)
 
 
 def as_document(plan: Plan) -> dict[str, Any]:

@@ -24,6 +24,9 @@ MIN_JOB_SECONDS = 60
 MAX_ATTEMPTS = 10
 """Attempts of a job (Batch API, "RetryStrategy")."""
 
+DEFAULT_ATTEMPTS = 3
+"""A later attempt goes on with the run: it adopts live task jobs and finished results."""
+
 EFS_MOUNT = "/mnt/efs"
 
 OTHER_MOUNT = "/mnt/net"
@@ -105,7 +108,7 @@ SETTINGS = (
             variables=("MINIWDL__AWS__WORKFLOW_TIMEOUT",), default=MAX_JOB_SECONDS,
             parse=integer(MIN_JOB_SECONDS, MAX_JOB_SECONDS)),
     Setting(name="workflow_attempts", flag="--workflow-attempts",
-            variables=("MINIWDL__AWS__WORKFLOW_ATTEMPTS",), default=1,
+            variables=("MINIWDL__AWS__WORKFLOW_ATTEMPTS",), default=DEFAULT_ATTEMPTS,
             parse=integer(1, MAX_ATTEMPTS)),
     Setting(name="secrets", flag="--secret", variables=("MINIWDL__AWS__SECRETS",), default={},
             parse=pairs(_VARIABLE, _SECRET_ARN), many=True),
@@ -145,7 +148,7 @@ class SubmitSettings:
         workflow_attempts: how often the workflow job is begun when its host fails.
         secrets: variables of the workflow job by the ARNs of their values.
         tags: cost tags of the workflow job and its task jobs; values may hold ``{run}``,
-            ``{workflow}``, ``{sample}`` and ``{owner}``.
+            ``{workflow}``, ``{sample}`` and ``{owner}``, of task jobs ``{call}`` besides.
         environment: variables that pass into the workflow job.
         sources: where each value came from, by field, for messages.
     """
@@ -168,7 +171,7 @@ class SubmitSettings:
     delete_after: str | None = None
     exchange: str | None = None
     job_timeout_seconds: int = MAX_JOB_SECONDS
-    workflow_attempts: int = 1
+    workflow_attempts: int = DEFAULT_ATTEMPTS
     secrets: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from miniwdl_aws.plan import JobRequest, Plan, plan, workflow_command
 from miniwdl_aws.s3 import parse_uri, read_object
 from miniwdl_aws.settings import Layer
 from miniwdl_aws.shared import SharedFileSystem
+from miniwdl_aws.studio import detect_studio, home_here
 
 
 def prepare(
@@ -40,9 +41,10 @@ def prepare(
         InvalidInputError: the WDL source or the inputs cannot be run.
         AwsError: AWS could not be asked.
     """
-    settings = discover(clients, layers, environ)
+    studio = detect_studio(clients, environ)
+    settings = discover(clients, layers, environ, studio=studio)
     around = Surroundings(
-        shared=SharedFileSystem(settings.mount),
+        shared=SharedFileSystem(settings.mount, home_here(clients, studio, settings.fsap)),
         read_object=functools.partial(_read_object, clients),
         environ=environ,
         secrets=settings.secrets,

@@ -16,11 +16,16 @@ MAX_TAGS = 50
 OWN_TAGS = 3
 """Tags of a workflow job by which we find it again."""
 
+CALL_PLACEHOLDERS = frozenset({"call", "task", "attempt"})
+"""What only a task job can fill in; the backend does (`backend.tags.PLACEHOLDERS`)."""
+
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 def fill_tags(tags: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, str]:
     """Put the facts of a run in the place of ``{run}``, ``{workflow}``, ``{sample}``, ``{owner}``.
+
+    Tags that speak of a call are left out: a workflow job has none.
 
     >>> fill_tags({"sample": "{sample}", "lab": "virology"}, {"sample": "S 1"})
     {'sample': 'S 1', 'lab': 'virology'}
@@ -34,7 +39,25 @@ def fill_tags(tags: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, st
             f"are {len(tags)}, and a job has at most {MAX_TAGS} of which {OWN_TAGS} are ours",
             remedy="Leave some out.",
         )
-    return {key: names.tag_value(_filled(key, value, facts)) for key, value in tags.items()}
+    calls = of_calls(tags)
+    return {
+        key: names.tag_value(_filled(key, value, facts))
+        for key, value in tags.items()
+        if key not in calls
+    }
+
+
+def of_calls(tags: Mapping[str, str]) -> dict[str, str]:
+    """Choose the tags that speak of a call, so that only task jobs can have them.
+
+    >>> of_calls({"what": "{workflow}/{call}", "lab": "virology"})
+    {'what': '{workflow}/{call}'}
+    """
+    return {
+        key: value
+        for key, value in tags.items()
+        if CALL_PLACEHOLDERS.intersection(_PLACEHOLDER.findall(value))
+    }
 
 
 def merged_tags(given: str, tags: Mapping[str, str]) -> str:

@@ -121,7 +121,7 @@ GIVEN: dict[str, dict[str, Any]] = {
         "delete_after": "success",
         "exchange": "s3://miniwdl-local/exchange",
         "job_timeout_seconds": 7200,
-        "workflow_attempts": 3,
+        "workflow_attempts": 2,
         "tags": {"lab": "virology", "run": "{run}"},
     },
     "another file system": {

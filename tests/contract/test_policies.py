@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent.parent
 PLUGIN = ROOT / "plugin" / "miniwdl_aws"
 POLICIES = ROOT / "docs" / "policies"
 
-CALL = re.compile(r"\.(batch|ec2|efs|logs|s3)\.(?:get_paginator\(\s*\"(\w+)\"|(\w+)\()")
+CALL = re.compile(r"\.(batch|ec2|efs|logs|s3|sagemaker)\.(?:get_paginator\(\s*\"(\w+)\"|(\w+)\()")
 
 IN_THE_JOB = (
     "backend",
@@ -30,6 +30,7 @@ SUBMITTING = (
     "discover.py",
     "jobs.py",
     "logs.py",
+    "studio.py",
     "submit.py",
 )
 """Code that runs with the submitter's credentials."""

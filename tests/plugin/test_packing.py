@@ -425,18 +425,32 @@ def test_defaults_of_the_runtime_travel_as_text(wdl: Path) -> None:
 
 def test_a_variable_for_tasks_is_taken_from_here(wdl: Path) -> None:
     """The job has none of this machine's variables."""
-    run = packed(wdl, "name=A", "--env", "LANG", "--env", "X=1", "--env", "LICENCE", LANG="C")
+    run = packed(wdl, "name=A", "--env", "LANG", "--env", "X=1", LANG="C")
     given = [each for flag, each in itertools.pairwise(run.arguments) if flag == "--env"]
-    assert given == ["LANG=C", "X=1", "LICENCE"]
+    assert given == ["LANG=C", "X=1"]
     assert "no such variable here" in refused(wdl, "name=A", "--env", "NOWHERE")
 
 
-@pytest.mark.parametrize("given", ["API_TOKEN=abc", "URL=https://ada:abc@host/"])
+@pytest.mark.parametrize("given", ["API_TOKEN=abc", "URL=https://ada:abc@host/", "LICENCE"])
 def test_a_secret_for_tasks_is_refused_with_the_way_to_pass_it(wdl: Path, given: str) -> None:
     """The established program puts it into the job's command, where DescribeJobs shows it."""
     message = refused(wdl, "name=A", "--env", given)
-    assert "--secret" in message
+    assert "container_properties" in message
     assert "abc" not in message
+
+
+def test_a_secret_that_miniwdl_would_log_is_refused(wdl: Path) -> None:
+    """With --debug it writes all of its variables to the workflow's log."""
+    arn = "arn:aws:ssm:us-east-1:123456789012:parameter/x"
+    around = Surroundings(
+        shared=SharedFileSystem("/mnt/efs"),
+        read_object=OBJECTS.__getitem__,
+        environ={},
+        secrets={"MINIWDL__MINE__API_TOKEN": arn},
+    )
+    with pytest.raises(InvalidInputError, match="MINIWDL__MINE__API_TOKEN is a secret"):
+        pack([str(wdl), "name=Ada", "--debug"], around)
+    pack([str(wdl), "name=Ada", "--verbose"], around)
 
 
 @pytest.mark.parametrize("flag", ["-o", "-e"])

@@ -9,8 +9,11 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from miniwdl_aws.backend.identity import SAMPLE_INPUTS
+from miniwdl_aws.backend.tags import PLACEHOLDERS
 from miniwdl_aws.bundle import BUNDLE_VARIABLE, Bundle, decode_inline, decode_object
 from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.inputs import SAMPLE_NAMES
 from miniwdl_aws.local import limits
 from miniwdl_aws.plan import (
     BEGIN_AGAIN,
@@ -22,7 +25,7 @@ from miniwdl_aws.plan import (
     workflow_command,
 )
 from miniwdl_aws.settings import SubmitSettings
-from miniwdl_aws.tags import JOB_TAGS_VARIABLE
+from miniwdl_aws.tags import CALL_PLACEHOLDERS, JOB_TAGS_VARIABLE
 
 LICENCE_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"
 
@@ -184,8 +187,8 @@ def test_a_secret_is_named_by_its_arn_and_nowhere_else() -> None:
 
 def test_the_workflow_job_begins_again_only_when_its_host_failed() -> None:
     """A workflow that failed by itself is not run twice."""
-    assert "retryStrategy" not in plan(settings(), request()).job
-    made = plan(settings(workflow_attempts=3), request())
+    assert "retryStrategy" not in plan(settings(workflow_attempts=1), request()).job
+    made = plan(settings(), request())
     validate("SubmitJob", made.job)
     strategy = made.job["retryStrategy"]
     assert strategy == {"attempts": 3, "evaluateOnExit": list(BEGIN_AGAIN)}
@@ -206,6 +209,18 @@ def test_cost_tags_are_on_the_workflow_job_and_on_its_task_jobs() -> None:
         "sample": "all",
         "team": "blue",
     }
+
+
+def test_a_tag_that_speaks_of_a_call_is_one_of_task_jobs_alone() -> None:
+    """The backend fills it in; its placeholders and ours are the same."""
+    made = plan(settings(tags={"what": "{workflow}/{call}", "key": "{run_key}"}), request())
+    assert "what" not in made.job["tags"]
+    assert made.job["tags"]["key"] == "dag/run 2026-01-01/task/-1"
+    sent = json.loads(environment(made)[JOB_TAGS_VARIABLE])
+    assert sent == {"what": "{workflow}/{call}", "key": "dag/run 2026-01-01/task/-1"}
+    ours = {"run", "run_key", "workflow", "sample", "owner"}
+    assert ours | CALL_PLACEHOLDERS == set(PLACEHOLDERS)
+    assert SAMPLE_NAMES == SAMPLE_INPUTS
 
 
 def test_a_placeholder_that_stands_for_nothing_is_refused() -> None:

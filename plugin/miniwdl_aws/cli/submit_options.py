@@ -75,7 +75,7 @@ def _add_workflow_job(group: _Group) -> None:
         "--workflow-timeout", dest="job_timeout_seconds", metavar="SECONDS", help="time-out [14 d]"
     )
     group.add_argument(
-        "--workflow-attempts", metavar="N", help="how often to begin when its host fails [1]"
+        "--workflow-attempts", metavar="N", help="how often to begin when its host fails [3]"
     )
     group.add_argument(
         "--secret",
@@ -89,8 +89,8 @@ def _add_workflow_job(group: _Group) -> None:
         dest="tags",
         metavar="KEY=VALUE",
         action="append",
-        help="cost tag of the job and its task jobs (repeatable); {run}, {workflow}, {sample} and "
-        "{owner} stand for this run's",
+        help="cost tag of the job and its task jobs (repeatable); {run}, {workflow}, {sample}, "
+        "{owner} and, of task jobs, {call} stand for this run's",
     )
     _add_switches(group)
 
