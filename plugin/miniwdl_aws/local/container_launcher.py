@@ -5,7 +5,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -100,7 +100,7 @@ class ContainerLauncher:
         self._engine.close()
         self._reaper.communicate()
 
-    def _do(self, coroutine: Any) -> None:
+    def _do(self, coroutine: Coroutine[Any, Any, None]) -> None:
         work = self._loop.create_task(coroutine)
         self._work.add(work)
         work.add_done_callback(self._work.discard)

@@ -1,6 +1,8 @@
 """Makes the executor that the settings ask for."""
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,15 @@ from urllib.parse import urlsplit
 
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.local.container_launcher import ContainerLauncher
-from miniwdl_aws.local.container_request import STATE_LABEL, ContainerBuilder, default_ulimits
+from miniwdl_aws.local.container_request import (
+    STATE_LABEL,
+    ContainerBuilder,
+    ContainerSpec,
+    default_ulimits,
+)
 from miniwdl_aws.local.engine import Engine, engine_url
-from miniwdl_aws.local.errors import LocalAwsError
-from miniwdl_aws.local.executor import Executor, LogStreams
-from miniwdl_aws.local.launchers import process_launcher
+from miniwdl_aws.local.executor import Executor, LogStreams, MakeLauncher, Spec, TaskBuilder
+from miniwdl_aws.local.launchers import ProcessSpec, process_launcher
 from miniwdl_aws.local.pacing import milliseconds
 from miniwdl_aws.local.settings import LocalAwsSettings
 from miniwdl_aws.local.tasks import ProcessBuilder, Provisions, search_path
@@ -21,15 +27,9 @@ Provide = Callable[[str], Provisions]
 """Makes what jobs are given from the endpoint's address as jobs reach it."""
 
 
-def make_executor(
-    settings: LocalAwsSettings,
-    *,
-    root: Path,
-    endpoint_url: str,
-    provide: Provide,
-    logs: LogStreams,
-) -> Executor[Any]:
-    """Make the executor that the settings ask for.
+@dataclass(frozen=True, kw_only=True)
+class ExecutorMaker:
+    """Makes the executor that the settings ask for.
 
     Args:
         settings: how the local AWS is set up.
@@ -37,60 +37,66 @@ def make_executor(
         endpoint_url: its address on this machine.
         provide: makes what jobs are given.
         logs: where the output goes.
-
-    Raises:
-        LocalAwsError: it cannot be had here.
     """
-    make = _containers if settings.executor == "container" else _processes
-    builder, launcher = make(settings, root, endpoint_url, provide)
-    return Executor(
-        builder=builder,
-        make_launcher=launcher,
-        scratch=root / "scratch",
-        logs=logs,
-        stop_timeout_seconds=settings.stop_timeout_seconds,
-        clock=milliseconds,
-    )
 
+    settings: LocalAwsSettings
+    root: Path
+    endpoint_url: str
+    provide: Provide
+    logs: LogStreams
 
-def _processes(
-    settings: LocalAwsSettings, root: Path, endpoint_url: str, provide: Provide
-) -> tuple[Any, Any]:
-    del root
-    path = search_path(settings.program_dirs)
-    return ProcessBuilder(provide(endpoint_url), path), process_launcher(settings.isolation)
+    def make(self) -> Executor[Any]:
+        """Make the executor.
 
+        Raises:
+            LocalAwsError: it cannot be had here.
+        """
+        return self._containers() if self.settings.executor == "container" else self._processes()
 
-def _containers(
-    settings: LocalAwsSettings, root: Path, endpoint_url: str, provide: Provide
-) -> tuple[Any, Any]:
-    engine = Engine(engine_url(settings.docker_host, process_environment()))
-    try:
-        if settings.network == "bridge":
-            endpoint_url = seen_from_bridge(endpoint_url, engine)
-    except LocalAwsError:
-        engine.close()
-        raise
-    builder = ContainerBuilder(
-        provisions=provide(endpoint_url),
-        network=settings.network,
-        state=root,
-        # Docker's daemon has its own; Podman's API has none that work everywhere.
-        ulimits=default_ulimits() if engine.podman else (),
-    )
+    def _processes(self) -> Executor[ProcessSpec]:
+        path = search_path(self.settings.program_dirs)
+        builder = ProcessBuilder(self.provide(self.endpoint_url), path)
+        return self._executor(builder, process_launcher(self.settings.isolation))
 
-    def launcher(loop: Any, events: Any, staging: Path) -> ContainerLauncher:
-        del staging
-        label = f"{STATE_LABEL}={root}"
-        try:
-            return ContainerLauncher(
-                loop, events, engine=engine, network=settings.network, label=label
-            )
-        except LocalAwsError:
-            engine.close()
-            raise
+    def _containers(self) -> Executor[ContainerSpec]:
+        engine = Engine(engine_url(self.settings.docker_host, process_environment()))
+        with contextlib.ExitStack() as stack:
+            stack.callback(engine.close)
+            made = self._executor(self._container_builder(engine), self._container_launcher(engine))
+            stack.pop_all()  # the launcher closes it
+        return made
 
-    return builder, launcher
+    def _container_builder(self, engine: Engine) -> ContainerBuilder:
+        bridged = self.settings.network == "bridge"
+        url = seen_from_bridge(self.endpoint_url, engine) if bridged else self.endpoint_url
+        return ContainerBuilder(
+            provisions=self.provide(url),
+            network=self.settings.network,
+            state=self.root,
+            # Docker's daemon has its own; Podman's API has none that work everywhere.
+            ulimits=default_ulimits() if engine.podman else (),
+        )
+
+    def _container_launcher(self, engine: Engine) -> MakeLauncher[ContainerSpec]:
+        return lambda loop, events, _: ContainerLauncher(
+            loop,
+            events,
+            engine=engine,
+            network=self.settings.network,
+            label=f"{STATE_LABEL}={self.root}",
+        )
+
+    def _executor(
+        self, builder: TaskBuilder[Spec], make_launcher: MakeLauncher[Spec]
+    ) -> Executor[Spec]:
+        return Executor(
+            builder=builder,
+            make_launcher=make_launcher,
+            scratch=self.root / "scratch",
+            logs=self.logs,
+            stop_timeout_seconds=self.settings.stop_timeout_seconds,
+            clock=milliseconds,
+        )
 
 
 def seen_from_bridge(endpoint_url: str, engine: Engine) -> str:

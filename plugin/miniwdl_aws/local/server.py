@@ -17,7 +17,7 @@ from miniwdl_aws.local.definitions import Definitions
 from miniwdl_aws.local.ending import end_jobs
 from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.events import Events
-from miniwdl_aws.local.executors import make_executor
+from miniwdl_aws.local.executors import ExecutorMaker
 from miniwdl_aws.local.faults import Faults
 from miniwdl_aws.local.faults.jobs import FaultyLogs, FaultyRunner, Placement, Visibility
 from miniwdl_aws.local.front import Front
@@ -202,13 +202,13 @@ class LocalAws:
         self.endpoint_url = server.url
         file_systems = FileSystems(self.region, self.root / "efs")
         faulty_logs = FaultyLogs(logs)
-        self._executor = make_executor(
-            self.settings,
+        self._executor = ExecutorMaker(
+            settings=self.settings,
             root=self.root,
             endpoint_url=self.endpoint_url,
             provide=lambda url: Provisions(file_systems, secrets, self._job_environment(url)),
             logs=faulty_logs,
-        )
+        ).make()
         stack.callback(self._executor.close)
         self._make_file_system(file_systems, stack)
         queues = Queues(arns, milliseconds)
