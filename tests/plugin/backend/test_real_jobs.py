@@ -105,6 +105,19 @@ OTHERWISE = {
 }
 """With a task queue on Fargate, secrets, and policies by the tasks' names."""
 
+FAULTS = {
+    "reclaimed": "spot-reclaim,job=*-reclaimed-*,times=1",
+    "hungry": "out-of-memory,job=*-hungry-*,times=1",
+    "unmounted": "efs-mount,job=*-unmounted-*,times=1",
+    "slow_docker": "docker-timeout,job=*-slow_docker-*,times=1",
+    "image_missing": "image-pull,job=*-image_missing-*,reason=CannotPullContainerError: Error "
+    "response from daemon: manifest for gone:1 not found: manifest unknown",
+    "stuck": "stuck-runnable,job=*-stuck-*,times=1",
+}
+"""What happens to the jobs of tasks of these names."""
+
+STRUCK = {name: once(name) for name in FAULTS}
+
 HOSTS = {"no efs": once("where")}
 """On a file system that the hosts have."""
 
@@ -128,17 +141,20 @@ class Cloud:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
 
-    def prepare(
-        self, group: str, scenarios: dict[str, Scenario], mount: str, places: dict[str, str]
-    ) -> list[str]:
-        """Write the scenarios of a driver; gives its command."""
-        seen = f"{mount}/{self.folder.name}"
+    def put_shared_files(self) -> None:
+        """Write what all drivers read, before the first of them runs."""
         self.put("driver.py", (Path(__file__).parent / "driver.py").read_text())
         for name, text in (("letter.txt", LETTER), ("other.txt", "x\n")):
             self.put(name, text)
         self.put("folder/letter.txt", LETTER)
         for path in WDL_FILES.glob("*.wdl"):
             self.put(f"wdl/{path.name}", path.read_text())
+
+    def prepare(
+        self, group: str, scenarios: dict[str, Scenario], mount: str, places: dict[str, str]
+    ) -> list[str]:
+        """Write the scenarios of a driver; gives its command."""
+        seen = f"{mount}/{self.folder.name}"
         written = {
             name: [
                 {
@@ -178,14 +194,16 @@ class Cloud:
             container["mountPoints"] = [{"sourceVolume": "efs", "containerPath": MOUNT}]
         if os.geteuid() == 0:
             container["user"] = f"0:{GROUP}"
-        self.batch.register_job_definition(
+        definition = self.batch.register_job_definition(
             jobDefinitionName="driver",
             type="container",
             platformCapabilities=["FARGATE"],
             containerProperties=container,
         )
         answer = self.batch.submit_job(
-            jobName="driver", jobQueue="miniwdl-workflow", jobDefinition="driver"
+            jobName="driver",
+            jobQueue="miniwdl-workflow",
+            jobDefinition=definition["jobDefinitionArn"],
         )
         return str(answer["jobId"])
 
@@ -255,6 +273,11 @@ class Run:
         return said
 
     @property
+    def queues(self) -> list[str]:
+        """The queues of its task jobs, in their order."""
+        return [job["jobQueue"].rpartition("/real-jobs-")[2] for job in self.jobs]
+
+    @property
     def jobs(self) -> list[dict[str, Any]]:
         """The task jobs of the run, in their order."""
         ids = [path.name.split(".")[1] for path in self.run_dir.rglob("awsBatchJobDetail.*.json")]
@@ -311,9 +334,11 @@ def results(cloud: Cloud, served: str) -> dict[str, list[Run]]:
         "MINIWDL__AWS__FSAP": cloud.aws.access_point_id,
         "MINIWDL__AWS__TASK_QUEUE": "miniwdl-task",
     }
+    rules = [rule for text in FAULTS.values() for rule in cloud.aws.faults.add(text)]
     groups = {
         "main": (scenarios, MOUNT, {**efs, "MINIWDL__TASK_RUNTIME__AS_USER": "true"}),
         "special": (OTHERWISE, MOUNT, {**efs, **_special(cloud)}),
+        "struck": (STRUCK, MOUNT, {**efs, **_struck(cloud)}),
         "hosts": (
             HOSTS,
             own_root,
@@ -324,12 +349,17 @@ def results(cloud: Cloud, served: str) -> dict[str, list[Run]]:
             },
         ),
     }
+    cloud.put_shared_files()
     started = [
         cloud.submit(cloud.prepare(group, chosen, mount, places), mount, **common, **variables)
         for group, (chosen, mount, variables) in groups.items()
     ]
-    for job_id in started:
-        cloud.wait(job_id)
+    try:
+        for job_id in started:
+            cloud.wait(job_id)
+    finally:
+        for rule in rules:
+            cloud.aws.faults.remove(rule)
     return {
         name: [_run(cloud, each) for each in runs]
         for group in groups
@@ -363,6 +393,22 @@ def _special(cloud: Cloud) -> dict[str, str]:
         "MINIWDL__AWS__TASK_SECRETS": f"TOKEN={secret['ARN']}",
         "MINIWDL__AWS__TASK_POLICIES": f"{MOUNT}/real jobs/policies.json",
         "MINIWDL__AWS__RUNNABLE_TIMEOUT": "2",
+    }
+
+
+def _struck(cloud: Cloud) -> dict[str, str]:
+    for name in ("real-jobs-spot", "real-jobs-on-demand", "real-jobs-stuck"):
+        cloud.make_queue(name, "EC2", 64)
+    rules = [
+        {"match": "stuck", "queue": "real-jobs-stuck", "fallback_queue": "real-jobs-on-demand"},
+        {"match": "hungry", "oom_memory_factor": 2, "oom_memory_cap": "4 GiB"},
+    ]
+    return {
+        "MINIWDL__AWS__TASK_QUEUE": "real-jobs-spot",
+        "MINIWDL__AWS__TASK_QUEUE_FALLBACK": "real-jobs-on-demand",
+        "MINIWDL__AWS__MEMORY_DELTA": "0",
+        "MINIWDL__AWS__RUNNABLE_TIMEOUT": "2",
+        "MINIWDL__AWS__TASK_POLICIES": json.dumps(rules),
     }
 
 
@@ -578,6 +624,44 @@ def test_what_no_instance_has_is_refused(result: Run) -> None:
     assert "real-jobs-gpu has at most 4 CPUs, 16 GiB and 1 GPUs" in result.error["message"]
     assert "g4dn.xlarge" in result.error["message"]
     assert result.jobs == []
+
+
+@pytest.mark.parametrize(
+    ("result", "queues", "reason"),
+    [
+        ("reclaimed", ["spot", "on-demand"], "Host EC2"),
+        ("hungry", ["spot", "spot"], "OutOfMemoryError"),
+        ("unmounted", ["on-demand", "on-demand"], "ResourceInitializationError"),
+        ("slow_docker", ["on-demand", "on-demand"], "DockerTimeoutError"),
+        ("stuck", ["stuck", "on-demand"], "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"),
+    ],
+    indirect=["result"],
+)
+def test_a_failure_that_is_not_the_tasks_is_got_over(
+    result: Run, queues: list[str], reason: str
+) -> None:
+    """Each kind is tried again by its own budget, where the table of failures says."""
+    assert result.said == "done"
+    assert result.queues == queues
+    failed = result.jobs[0]
+    told = [failed["statusReason"], failed["container"].get("reason", "")]
+    assert reason in "; ".join(told)
+
+
+@of("hungry")
+def test_a_task_that_was_killed_for_memory_gets_more(result: Run) -> None:
+    """By the factor and up to the cap of its policy."""
+    wanted = [job["container"]["resourceRequirements"] for job in result.jobs]
+    memory = [each["value"] for jobs in wanted for each in jobs if each["type"] == "MEMORY"]
+    assert memory == ["1024", "2048"]
+
+
+@of("image_missing")
+def test_an_image_that_does_not_exist_is_not_pulled_again(result: Run) -> None:
+    """One job, whatever the task's retries, and an error that names the reason."""
+    assert result.error["error"] == "TaskImageUnusable"
+    assert "manifest unknown" in result.error["message"]
+    assert len(result.jobs) == 1
 
 
 @of("no efs")
