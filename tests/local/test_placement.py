@@ -266,6 +266,25 @@ def test_environments_that_batch_refuses(resources: dict[str, Any], words: str) 
         World().queues.create_environment(request)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"state": "DISABLED"}, "ENABLED state"),
+        ({"state": "ASLEEP"}, "ASLEEP"),
+        ({"type": "UNMANAGED"}, "the local AWS does not do this"),
+        ({"computeResources": None}, "must be provided"),
+        ({"eksConfiguration": {"eksClusterArn": "a"}}, "the local AWS does not do this"),
+        ({"computeEnvironmentName": "e"}, "already exists"),
+    ],
+)
+def test_environments_that_cannot_be_made(change: dict[str, Any], words: str) -> None:
+    """Not ENABLED, not managed, without resources, on EKS, of a name that is taken."""
+    resources = {"type": "EC2", "maxvCpus": 1}
+    request = {"computeEnvironmentName": "x", "type": "MANAGED", "computeResources": resources}
+    with pytest.raises(BatchError, match=words):
+        World().queues.create_environment({**request, **change})
+
+
 def test_the_bundles_are_the_largest_of_their_families() -> None:
     """The numbers that spare a look into moto's table agree with it."""
     families = {"default_x86_64": ("m6i", "c6i", "r6i", "c7i"), "default_arm64": ("m6g", "c6g")}

@@ -143,6 +143,8 @@ class Queues:
             raise unsupported("Unmanaged compute environments")
         if request.get("eksConfiguration"):
             raise unsupported("Compute environments on Amazon EKS")
+        if state_in(request, "ENABLED") != "ENABLED":
+            raise BatchError("A compute environment must be created in the ENABLED state")
         if request.get("computeResources") is None:
             raise BatchError("computeResources must be provided for a MANAGED compute environment")
         resources = with_defaults(request["computeResources"])
@@ -153,7 +155,7 @@ class Queues:
             arn=self._arns.batch("compute-environment", name),
             request=dict(request),
             resources=resources,
-            state=state_in(request, "ENABLED"),
+            state="ENABLED",
             tags=dict(request.get("tags", {})),
             sizes=sizes,
         )

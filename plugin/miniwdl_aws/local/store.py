@@ -99,8 +99,8 @@ class JobStore:
         job.history.append((job.status, job.created_at))
         self._tell(job, None)
 
-    def move(self, job: Job, status: str, reason: str | None = None) -> int:
-        """Change a job's status; return the time in milliseconds since 1970.
+    def move(self, job: Job, status: str, reason: str | None = None) -> None:
+        """Change a job's status.
 
         Raises:
             ValueError: the lifecycle has no such step.
@@ -120,7 +120,6 @@ class JobStore:
             self._note_end(job, now)
         job.touch()
         self._tell(job, previous)
-        return now
 
     def expire(self) -> None:
         """Forget the jobs that ended longer ago than the retention time, with their children."""
