@@ -10,12 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from benchmarks import environments, local_speed, peers, workloads
+from benchmarks import environments, linking, local_speed, peers, workloads
 from benchmarks.cloud import Clock, emulated
 from benchmarks.errors import BenchmarkError
-from benchmarks.judgement import judge
+from benchmarks.judgement import judge, judge_crowds
 from benchmarks.machine import machine_facts, software_versions
 from benchmarks.report import document, keep, operations, phases, statement, table
 from benchmarks.settings import BenchmarkSettings
@@ -23,18 +23,19 @@ from miniwdl_aws.local.errors import LocalAwsError
 from tools.environments import EnvironmentFailedError, ensure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     from benchmarks.judgement import Row
     from benchmarks.peers import Peer
-    from benchmarks.results import RunResult
+    from benchmarks.results import CrowdResult, RunResult
     from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / ".bench"
-COMPARED = ("scatter", "series")
-NAMES = (*COMPARED, "local")
+COMPARED = ("scatter", "series", "crowd")
+NAMES = (*COMPARED, "linking", "local")
+_T = TypeVar("_T")
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it: 128 plus SIGINT's number."""
 
@@ -81,16 +82,22 @@ def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -
     compared = _peers(settings) if set(names) & set(COMPARED) else []
     results: list[RunResult] = []
     rows: list[Row] = []
+    crowds: list[CrowdResult] = []
     failures: dict[str, str] = {}
     for name in names:
         try:
             if name == "local":
                 rows += _speed()
+            elif name == "linking":
+                rows += _linking(settings)
+            elif name == "crowd":
+                crowds += _crowds(settings, compared)
             else:
                 results += _runs(name, settings, compared)
         except (BenchmarkError, LocalAwsError) as exc:
             failures[name] = str(exc)
-    rows = [*judge(results, settings), *rows]
+    rows = [*judge(results, settings), *judge_crowds(crowds), *rows]
+    facts["crowds"] = [asdict(crowd) for crowd in crowds]
     _show(results, rows)
     kept = settings.directory / "results" / f"{time.strftime('%Y%m%dT%H%M%S')}-n{settings.n}.json"
     content = document(results, rows, {**facts, "failures": failures})
@@ -118,6 +125,27 @@ def _peers(settings: BenchmarkSettings) -> list[Peer]:
     return [peers.reference(theirs, version), *tuned, peers.ours(own)]
 
 
+def _crowds(settings: BenchmarkSettings, compared: Sequence[Peer]) -> list[CrowdResult]:
+    workload = workloads.series(settings)
+
+    def run(peer: Peer, clock: Clock) -> CrowdResult:
+        _say(f"running crowd, {settings.crowd} workflows at once, on {peer.name}")
+        with emulated(settings) as cloud:
+            result = cloud.crowd(peer, workload, settings.crowd, clock)
+        _say(f"  {peer.name}: {result.succeeded} succeeded after {result.seconds:.1f} s")
+        return result
+
+    return _side_by_side(run, compared)
+
+
+def _linking(settings: BenchmarkSettings) -> list[Row]:
+    _say(f"running linking, {settings.linked} outputs")
+    theirs, ours = (
+        linking.measure(settings.directory, settings.linked, tuned=tuned) for tuned in (False, True)
+    )
+    return linking.rows(theirs, ours)
+
+
 def _speed() -> list[Row]:
     _say("running local, the local AWS by itself")
     return local_speed.rows(local_speed.measure(local_speed.Sizes()))
@@ -126,12 +154,17 @@ def _speed() -> list[Row]:
 def _runs(name: str, settings: BenchmarkSettings, compared: Sequence[Peer]) -> list[RunResult]:
     if name == "scatter":
         return [_one(workloads.scatter(settings), peer, settings) for peer in compared]
-    # All heads are idle nearly all the time: they do not disturb one another.
-    workload, stop = workloads.series(settings), threading.Event()
+    workload = workloads.series(settings)
+    return _side_by_side(lambda peer, clock: _one(workload, peer, settings, clock), compared)
+
+
+def _side_by_side(act: Callable[[Peer, Clock], _T], compared: Sequence[Peer]) -> list[_T]:
+    """Run both backends at a time: heads that are idle nearly always do not disturb one another."""
+    stop = threading.Event()
     clock = Clock(sleep=stop.wait, stopped=stop.is_set)
     with ThreadPoolExecutor() as pool:
         try:
-            return list(pool.map(lambda peer: _one(workload, peer, settings, clock), compared))
+            return list(pool.map(lambda peer: act(peer, clock), compared))
         except BaseException:
             stop.set()
             raise
@@ -157,6 +190,8 @@ def _settings(args: argparse.Namespace) -> BenchmarkSettings:
         latency_ms=args.latency_ms,
         rate=args.rate,
         burst=args.burst,
+        crowd=args.crowd,
+        linked=args.linked,
         tuned=args.tuned,
     )
 
@@ -171,6 +206,8 @@ def _parser() -> argparse.ArgumentParser:
         ("--series-seconds", "how long the tasks in series sleep, s", default.series_seconds),
         ("--start-delay", "from RUNNABLE to RUNNING, s", default.start_delay_seconds),
         ("--latency-ms", "of each call of AWS Batch, ms", default.latency_ms),
+        ("--crowd", "how many workflows run at once", default.crowd),
+        ("--linked", "how many outputs are linked", default.linked),
         ("--rate", "calls a second that each operation takes", default.rate),
         ("--burst", "calls of an operation that are taken at once", default.burst),
     ):

@@ -14,7 +14,7 @@ import boto3
 
 from benchmarks import head
 from benchmarks.errors import BenchmarkError
-from benchmarks.results import RunResult, difference
+from benchmarks.results import CrowdResult, RunResult, difference
 from miniwdl_aws.local.server import LocalAws
 from miniwdl_aws.local.settings import TASK_QUEUE, WORKFLOW_QUEUE, LocalAwsSettings
 
@@ -36,6 +36,9 @@ HEAD_RESOURCES = ({"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "1
 
 SERVER_THREADS = 128
 """Requests that are answered at once: a burst must not wait for another call's latency."""
+
+FARGATE_LAUNCHES = 20.0
+CROWD_SECONDS = 3600.0
 
 ENDED = {"SUCCEEDED", "FAILED"}
 
@@ -108,9 +111,52 @@ class Cloud:
             stopped_at=[job["stoppedAt"] for job in jobs],
         )
 
-    def _lay_out(self, workload: Workload) -> Path:
+    def crowd(
+        self, peer: Peer, workload: Workload, count: int, clock: Clock | None = None
+    ) -> CrowdResult:
+        """Run a workload many times at once, each as a workflow job of its own.
+
+        They are submitted at the rate at which Fargate launches (20 a second: Amazon ECS developer
+        guide, "Fargate throttling quotas"), and these submissions are not counted.
+
+        Args:
+            peer: the backend.
+            workload: what each of them runs.
+            count: how many.
+            clock: the time.
+
+        Raises:
+            BenchmarkError: they took too long, or were stopped.
+        """
+        time_ = clock or Clock()
+        before, begun = self._aws.counters(), time_.now()
+        jobs = {}
+        for number in range(count):
+            folder = self._lay_out(workload, f"benchmark{number}")
+            jobs[self._submit(peer, workload, folder)] = folder
+            time_.sleep(1 / FARGATE_LAUNCHES)
+        for job_id, folder in jobs.items():
+            self._wait(job_id, workload, folder, time_, limit=CROWD_SECONDS)
+        after = self._aws.counters()
+        calls = difference(after["calls"], before["calls"])
+        ended = [json.loads((each / head.USAGE).read_text()) for each in jobs.values()]
+        return CrowdResult(
+            peer=peer.name,
+            is_ours=peer.is_ours,
+            count=count,
+            succeeded=sum(each["exit_code"] == 0 for each in ended),
+            seconds=time_.now() - begun,
+            calls={
+                **calls,
+                "SubmitJob": calls["SubmitJob"] - count,
+                "RegisterJobDefinition": calls.get("RegisterJobDefinition", 0) - count,
+            },
+            throttled=difference(after["throttled"], before["throttled"]),
+        )
+
+    def _lay_out(self, workload: Workload, name: str = "benchmark") -> Path:
         """Put the workflow where the workflow job sees it; gives the folder on this machine."""
-        folder = self._aws.efs_dir / "benchmark"
+        folder = self._aws.efs_dir / name
         folder.mkdir(mode=0o777)
         (folder / "workflow.wdl").write_text(workload.wdl)
         return folder
@@ -161,9 +207,16 @@ class Cloud:
             "MINIWDL__AWS__FSAP": self._aws.access_point_id,
         }
 
-    def _wait(self, job_id: str, workload: Workload, folder: Path, clock: Clock) -> None:
+    def _wait(
+        self,
+        job_id: str,
+        workload: Workload,
+        folder: Path,
+        clock: Clock,
+        limit: float | None = None,
+    ) -> None:
         """Wait for the workflow job without a call of AWS: only the head's are counted."""
-        limit = self._limit(workload)
+        limit = limit or self._limit(workload)
         deadline = clock.now() + limit
         while (status := self._status(job_id)) not in ENDED:
             if clock.now() > deadline:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from benchmarks.results import RunResult
+    from benchmarks.results import CrowdResult, RunResult
     from benchmarks.settings import BenchmarkSettings
 
 MARGIN_SECONDS = 5.0
@@ -16,6 +16,15 @@ MARGIN_SECONDS = 5.0
 
 SCATTER_CALLS_PER_TASK = 1.1
 """One submission a task, and a tenth of a call for everything else."""
+
+CPU_MILLISECONDS_PER_TASK = 15.0
+RSS_MIB = 160.0
+WIDE = 1000
+"""How wide a scatter must be for the CPU time a task to mean something: a head that does nothing
+takes 2 s."""
+
+CALM_CROWD = 100
+"""Up to so many workflows at once no call should be refused for its rate."""
 
 SERIES_CALLS_PER_TASK = 3.0
 """What no shared request can make cheap: one task at a time, 45 s each."""
@@ -102,6 +111,48 @@ def judge(results: Sequence[RunResult], settings: BenchmarkSettings) -> list[Row
     ]
 
 
+def judge_crowds(crowds: Sequence[CrowdResult]) -> list[Row]:
+    """Set our crowd beside the others."""
+    own = [crowd for crowd in crowds if crowd.is_ours]
+    return [
+        row
+        for theirs in crowds
+        if not theirs.is_ours
+        for ours in own
+        for row in _rows(theirs, ours)
+    ]
+
+
+def _rows(theirs: CrowdResult, ours: CrowdResult) -> list[Row]:
+    what = f"{ours.count} workflows at once"
+    calm = ours.count <= CALM_CROWD
+    return [
+        Row(
+            benchmark=3,
+            measure=f"{what}: failed",
+            peer=theirs.peer,
+            theirs=theirs.failed,
+            ours=ours.failed,
+            target=0.0,
+        ),
+        Row(
+            benchmark=3,
+            measure=f"{what}: calls refused for their rate",
+            peer=theirs.peer,
+            theirs=theirs.refused,
+            ours=ours.refused,
+            target=0.0 if calm else None,
+        ),
+        Row(
+            benchmark=3,
+            measure=f"{what}: calls",
+            peer=theirs.peer,
+            theirs=sum(theirs.calls.values()),
+            ours=sum(ours.calls.values()),
+        ),
+    ]
+
+
 def _scatter_measures(settings: BenchmarkSettings) -> list[_Measure]:
     what = f"scatter-{settings.n}"
     target = beyond_target(settings)
@@ -114,9 +165,14 @@ def _scatter_measures(settings: BenchmarkSettings) -> list[_Measure]:
             more_is_better=True,
         ),
         _Measure(1, f"{what}: calls refused for their rate", _throttled),
-        _Measure(1, f"{what}: head, CPU s", lambda run: run.usage.cpu_seconds),
-        _Measure(1, f"{what}: head, CPU ms a task", lambda run: run.cpu_milliseconds_per_task),
-        _Measure(1, f"{what}: head, peak RSS MiB", lambda run: run.usage.peak_rss_mib),
+        _Measure(4, f"{what}: head, CPU s", lambda run: run.usage.cpu_seconds),
+        _Measure(
+            4,
+            f"{what}: head, CPU ms a task",
+            lambda run: run.cpu_milliseconds_per_task,
+            CPU_MILLISECONDS_PER_TASK if settings.n >= WIDE else None,
+        ),
+        _Measure(4, f"{what}: head, peak RSS MiB", lambda run: run.usage.peak_rss_mib, RSS_MIB),
         _Measure(1, f"{what}: job definitions registered", lambda run: run.definitions_registered),
         _Measure(2, f"{what}: API calls a task", _calls, SCATTER_CALLS_PER_TASK),
     ]

@@ -85,6 +85,39 @@ class RunResult:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class CrowdResult:
+    """What many workflows at once showed.
+
+    Attributes:
+        peer: the backend's name.
+        is_ours: whether it is the one that has targets.
+        count: how many workflows there were.
+        succeeded: how many of them succeeded.
+        seconds: how long it took until all had ended.
+        calls: how often each operation of AWS was called by their heads.
+        throttled: how many of these calls were refused for their rate.
+    """
+
+    peer: str
+    is_ours: bool
+    count: int
+    succeeded: int
+    seconds: float
+    calls: Mapping[str, int]
+    throttled: Mapping[str, int]
+
+    @property
+    def failed(self) -> int:
+        """How many workflows failed."""
+        return self.count - self.succeeded
+
+    @property
+    def refused(self) -> int:
+        """How many calls were refused."""
+        return sum(self.throttled.values())
+
+
 def most_within(times: Iterable[int], span: int) -> int:
     """Count the most events in any half-open stretch of time of a length.
 

@@ -23,6 +23,8 @@ class BenchmarkSettings:
         rate: calls a second that each operation takes (50 SubmitJob a second an account: AWS Batch
             user guide, "Service quotas").
         burst: calls of one operation that are taken at once.
+        crowd: how many workflows run at once in the benchmark of that.
+        linked: how many outputs are linked in the benchmark of that.
         tuned: whether the reference also runs with settings beyond those it is shipped with.
         directory: what the benchmarks keep: their results.
     """
@@ -36,10 +38,12 @@ class BenchmarkSettings:
     latency_ms: float = 40.0
     rate: float = 50.0
     burst: float = 50.0
+    crowd: int = 10
+    linked: int = 500
     tuned: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("n", "series_length", "rate", "burst"):
+        for name in ("n", "series_length", "rate", "burst", "crowd", "linked"):
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")

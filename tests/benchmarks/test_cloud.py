@@ -54,3 +54,12 @@ def test_a_run_can_be_stopped() -> None:
     long = dataclasses.replace(QUICK, task_seconds=600)
     with emulated(long) as cloud, pytest.raises(BenchmarkError, match="stopped before its end"):
         cloud.run(OURS, scatter(long), Clock(stopped=lambda: True))
+
+
+def test_a_crowd_counts_what_its_heads_ask_alone() -> None:
+    """Two workflows at once: two successes, their submissions without those of themselves."""
+    with emulated(QUICK) as cloud:
+        result = cloud.crowd(OURS, scatter(QUICK), 2)
+    assert (result.count, result.succeeded, result.failed, result.refused) == (2, 2, 0, 0)
+    assert result.calls["SubmitJob"] == 6
+    assert result.calls["RegisterJobDefinition"] <= 2

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.judgement import Row, beyond_target, judge
-from benchmarks.results import RunResult
+from benchmarks.judgement import Row, beyond_target, judge, judge_crowds
+from benchmarks.results import CrowdResult, RunResult
 from benchmarks.settings import BenchmarkSettings
 
 MakeResult = Callable[..., RunResult]
@@ -59,3 +59,43 @@ def test_a_ratio_says_how_many_times_better_ours_is() -> None:
     better = Row(benchmark=1, measure="", peer="", theirs=10, ours=50, more_is_better=True)
     assert better.ratio == 5.0
     assert Row(benchmark=1, measure="", peer="", theirs=10, ours=0).ratio is None
+
+
+def crowd(
+    *, is_ours: bool, count: int = 100, succeeded: int = 100, refused: int = 0
+) -> CrowdResult:
+    return CrowdResult(
+        peer="ours" if is_ours else "reference",
+        is_ours=is_ours,
+        count=count,
+        succeeded=succeeded,
+        seconds=1.0,
+        calls={"SubmitJob": 300},
+        throttled={"DescribeJobs": refused} if refused else {},
+    )
+
+
+def test_in_a_crowd_nothing_may_fail() -> None:
+    """One workflow that fails is one too many; up to 100 of them no call is refused either."""
+    theirs = crowd(is_ours=False, succeeded=70, refused=3072)
+    rows = judge_crowds([theirs, crowd(is_ours=True, succeeded=99, refused=1)])
+    assert [(row.theirs, row.ours, row.met) for row in rows] == [
+        (30, 1, False),
+        (3072, 1, False),
+        (300, 300, None),
+    ]
+    rows = judge_crowds([crowd(is_ours=False, count=300), crowd(is_ours=True, count=300)])
+    assert [row.target for row in rows] == [0.0, None, None]
+
+
+def test_the_head_has_targets_of_its_own(make_result: MakeResult) -> None:
+    """Memory at any width; CPU time a task where the head's own start no longer counts."""
+    runs = [make_result(is_ours=ours) for ours in (False, True)]
+    for n, cpu in ((100, None), (1000, 15.0)):
+        rows = judge(runs, BenchmarkSettings(directory=Path(), n=n))
+        targets = {row.measure.split(": ")[1]: row.target for row in rows if row.benchmark == 4}
+        assert targets == {
+            "head, CPU s": None,
+            "head, CPU ms a task": cpu,
+            "head, peak RSS MiB": 160.0,
+        }

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH101, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH119, PTH120, PTH123, PTH211
+# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH118, PTH119, PTH120, PTH123, PTH211
 # (miniwdl's paths are texts, and each call here is a request to a server)
 """Linking outputs as miniwdl does, many at a time and with few requests to the file system.
 
@@ -26,6 +26,10 @@ THREADS = 24
 
 FEW = 4
 """So few files are not worth threads."""
+
+_TARGET = "_miniwdl_aws_target"
+"""An attribute of values that were linked: the link and what it leads to, which is asked for again
+right afterwards."""
 
 _PATH_COMPONENT = re.compile(r"[-_a-zA-Z0-9][-_a-zA-Z0-9.]*")
 
@@ -73,20 +77,24 @@ def link_outputs(
 
 def warn_output_basename_collisions(logger: Any, outputs: Any) -> None:
     """Do what ``WDL.runtime._io_helpers._warn_output_basename_collisions`` does."""
-    paths: list[str] = []
+    values: list[Any] = []
 
     def collect(value: Any) -> str:
-        paths.append(value.value)
+        values.append(value)
         return str(value.value)
 
     Value.rewrite_env_paths(outputs, collect)
     resolver = _Resolver()
 
-    def resolve(path: str) -> str:
+    def resolve(value: Any) -> str:
+        path = str(value.value)
+        known = getattr(value, _TARGET, None)
+        if known is not None and known[0] == path:
+            return str(known[1])
         return resolver.resolve(path) if os.path.exists(path) else path
 
     targets: dict[str, set[str]] = {}
-    for target in _for_all(resolve, paths):
+    for target in _for_all(resolve, values):
         targets.setdefault(os.path.basename(target), set()).add(target)
     collisions = [name for name, found in targets.items() if len(found) > 1]
     if collisions:
@@ -162,9 +170,10 @@ class _Resolver:
         if not path.startswith("/") or "/.." in path or "//" in path or "/./" in path:
             return os.path.realpath(path)
         folder, _, name = path.rstrip("/").rpartition("/")
-        return self._below(self._folder(folder), name)
+        return self._below(self.folder(folder), name)
 
-    def _folder(self, path: str) -> str:
+    def folder(self, path: str) -> str:
+        """Resolve a directory, once."""
         with self._lock:
             known = self._folders.get(path)
         if known is None:
@@ -199,16 +208,31 @@ class _Linker:
             target = self._cache.get_download(value.value, is_folder)
         if not target:
             return
-        target = self._resolver.resolve(target)
-        link = f"{leaf.folder}/{os.path.basename(value.value.rstrip('/'))}"
-        os.makedirs(leaf.folder, exist_ok=False)
-        if target == self._parent or target.startswith(f"{self._parent}/"):
-            target = os.path.relpath(target, start=self._resolver.resolve(leaf.folder))
-        os.symlink(target, link)
+        resolved = self._resolver.resolve(target)
+        name = os.path.basename(value.value.rstrip("/"))
+        folder, link = self._make(leaf.folder), f"{leaf.folder}/{name}"
+        os.symlink(self._from(folder, resolved), link)
         if is_folder:
             with open(f"{leaf.folder}/.WDL_Directory", "w"):
                 pass
         value.value = link
+        setattr(value, _TARGET, (link, resolved))
+
+    def _make(self, folder: str) -> str:
+        """Make a directory that must not be there yet; gives its resolved path."""
+        parent, _, name = folder.rpartition("/")
+        try:
+            os.mkdir(folder)
+        except FileNotFoundError:
+            os.makedirs(parent, exist_ok=True)
+            os.mkdir(folder)
+        return f"{self._resolver.folder(parent)}/{name}"
+
+    def _from(self, folder: str, target: str) -> str:
+        """Name a target from a folder: relatively, if they are near and may move together."""
+        if target == self._parent or target.startswith(f"{self._parent}/"):
+            return os.path.relpath(target, start=folder)
+        return target
 
 
 def _for_all(act: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
