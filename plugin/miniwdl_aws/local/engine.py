@@ -161,22 +161,15 @@ class Engine:
                 return False
             return True
 
-    def pull(self, image: str, credentials: Mapping[str, str] | None = None) -> None:
-        """Fetch an image from its registry.
-
-        Args:
-            image: its name.
-            credentials: ``username`` and ``password``; None for those that ``docker login`` left.
+    def pull(self, image: str) -> None:
+        """Fetch an image from its registry, with the credentials that ``docker login`` left.
 
         Raises:
             StartError: it cannot be had.
         """
         repository, tag = docker.utils.parse_repository_tag(image)
         with _as_start_error("image"):
-            lines = self._client.pull(
-                repository, tag or "latest", stream=True, decode=True, auth_config=credentials
-            )
-            for line in lines:
+            for line in self._client.pull(repository, tag or "latest", stream=True, decode=True):
                 if "error" in line:
                     raise StartError("image", str(line["error"]))
 
