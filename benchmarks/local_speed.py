@@ -76,7 +76,8 @@ def measure(sizes: Sizes) -> Speed:
     Raises:
         BenchmarkError: a job is missing, or does not run.
     """
-    with served("--max-vcpus", str(sizes.concurrent), "--stop-timeout", "2") as aws:
+    options = ("--max-vcpus", str(sizes.concurrent), "--stop-timeout", "2", "--rates", "none")
+    with served(*options) as aws:
         batch = aws.batch(SUBMITTING_THREADS)
         _register(batch)
         cpu, begun = aws.cpu_seconds(), time.monotonic()

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from miniwdl_aws.local.faults.book import Faults
-from miniwdl_aws.local.faults.jobs import subject_of
 from miniwdl_aws.local.faults.kinds import Stage
+from miniwdl_aws.local.faults.subjects import subject_of
 from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.settings import ACCOUNT_ID
 
@@ -84,9 +84,14 @@ class Events:
 
     def observe(self, job: Job, previous: str | None) -> None:
         """Take in a change of a job; see ``store.Observer``. Submissions are no event."""
-        if previous is None:
-            return
-        kind = QUEUE_BLOCKED if previous == job.status else STATE_CHANGE
+        if previous is not None:
+            self._take(job, STATE_CHANGE)
+
+    def observe_block(self, job: Job) -> None:
+        """Take in that a job blocks its queue; see ``store.BlockObserver``."""
+        self._take(job, QUEUE_BLOCKED)
+
+    def _take(self, job: Job, kind: str) -> None:
         strikes = {
             strike.kind: strike
             for strike in self._faults.strikes(Stage.EVENT, subject_of(job, job.status))

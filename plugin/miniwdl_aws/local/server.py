@@ -19,7 +19,10 @@ from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.events import Events
 from miniwdl_aws.local.executors import ExecutorMaker
 from miniwdl_aws.local.faults import Faults
-from miniwdl_aws.local.faults.jobs import FaultyLogs, FaultyRunner, Placement, Visibility
+from miniwdl_aws.local.faults.attempts import FaultyRunner
+from miniwdl_aws.local.faults.logs import FaultyLogs
+from miniwdl_aws.local.faults.placement import Placement
+from miniwdl_aws.local.faults.subjects import Visibility
 from miniwdl_aws.local.front import Front
 from miniwdl_aws.local.gate import Gate
 from miniwdl_aws.local.http import HttpServer
@@ -197,6 +200,7 @@ class LocalAws:
         self._events = Events(bridge, self.faults, self.region)
         stack.callback(self._events.close)
         self._store.observe(self._events.observe)
+        self._store.observe_blocks(self._events.observe_block)
         server = HttpServer(self.settings.host, self.settings.port)
         stack.callback(server.close)
         self.endpoint_url = server.url

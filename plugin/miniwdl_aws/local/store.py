@@ -51,8 +51,10 @@ class _QueueIndex:
 
 
 Observer = Callable[[Job, str | None], None]
-"""Is told a job and the status that it had before; None for a job that is new, and the same status
-for one that blocks its queue."""
+"""Is told a job and the status that it had before; None for a job that is new."""
+
+BlockObserver = Callable[[Job], None]
+"""Is told a job that blocks its queue, and whose status reason says why."""
 
 
 class JobStore:
@@ -69,6 +71,7 @@ class JobStore:
         self.clock = clock
         self._retention_ms = retention_seconds * 1000
         self._observers: list[Observer] = []
+        self._block_observers: list[BlockObserver] = []
         self._by_id: dict[str, Job] = {}
         self._queues: dict[JobQueue, _QueueIndex] = defaultdict(_QueueIndex)
         self._ended: deque[Job] = deque()
@@ -86,6 +89,10 @@ class JobStore:
         a job.
         """
         self._observers.append(observer)
+
+    def observe_blocks(self, observer: BlockObserver) -> None:
+        """Tell a function of every job that begins to block its queue, as ``observe`` does."""
+        self._block_observers.append(observer)
 
     def get(self, job_id: str) -> Job | None:
         """Find a job by its id."""
@@ -140,7 +147,8 @@ class JobStore:
         job.status_reason = reason
         job.touch()
         if reason is not None:
-            self._tell(job, job.status)
+            for observer in self._block_observers:
+                observer(job)
 
     def _tell(self, job: Job, previous: str | None) -> None:
         for observer in self._observers:

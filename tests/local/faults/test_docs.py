@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from miniwdl_aws.local.faults import KINDS, FaultRule, Strike
-from miniwdl_aws.local.faults.jobs import NO_CAPACITY
+from miniwdl_aws.local.faults.placement import NO_CAPACITY
 from miniwdl_aws.local.faults.verdicts import ended, not_started
 from miniwdl_aws.local.rates import DOCUMENTED_RATES
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from miniwdl_aws.failures import classify
 from miniwdl_aws.local import LocalAws
-from miniwdl_aws.local.faults.jobs import NO_CAPACITY
+from miniwdl_aws.local.faults.placement import NO_CAPACITY
 from miniwdl_aws.local.rates import Rate
 from miniwdl_aws.status import from_describe_jobs
 

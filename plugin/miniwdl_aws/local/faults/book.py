@@ -182,6 +182,10 @@ class Faults:
         with self._lock:
             self._struck[strike.kind] += 1
 
+    def about(self, stage: Stage) -> bool:
+        """Tell whether there are rules of a stage."""
+        return stage in self._by_stage
+
     def holds(self, rule_id: str) -> bool:
         """Tell whether a rule is there."""
         return rule_id in self._entries

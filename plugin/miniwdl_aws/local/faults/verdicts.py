@@ -56,7 +56,7 @@ def ended(strike: Strike, exit_code: int | None, reason: str | None) -> Verdict:
 
     Args:
         strike: a fault of the stage ``RUN``.
-        exit_code: what its process returned.
+        exit_code: what its process returned, if that is known.
         reason: what the container engine has to say, if anything.
     """
     if strike.kind == "spot-reclaim":

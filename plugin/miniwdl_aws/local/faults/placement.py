@@ -1,0 +1,72 @@
+"""Faults that keep jobs from starting, and the rate of launches on Fargate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from miniwdl_aws.local.environments import ComputeEnvironment
+from miniwdl_aws.local.faults.book import Faults, Strike
+from miniwdl_aws.local.faults.kinds import Stage
+from miniwdl_aws.local.faults.subjects import subject_of
+from miniwdl_aws.local.jobs import Job
+from miniwdl_aws.local.pacing import Pacer
+from miniwdl_aws.local.runs import Hold
+
+NO_CAPACITY = (
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for "
+    "instance type [optimal]"
+)
+"""AWS Batch user guide, "Jobs stuck in RUNNABLE due to capacity"."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    strike: Strike
+    until: float | None
+
+
+class Placement:
+    """Says which jobs a fault keeps from starting, and how long Fargate makes them wait.
+
+    Args:
+        faults: the rules.
+        pacer: knows the rate of launches.
+        clock: the time in seconds.
+    """
+
+    def __init__(self, faults: Faults, pacer: Pacer, clock: Callable[[], float]) -> None:
+        self._faults = faults
+        self._pacer = pacer
+        self._clock = clock
+        self._decided: dict[tuple[str, int], _Held | None] = {}
+
+    def hold(self, job: Job) -> Hold | None:
+        """Say why a job may not start now, and for how many seconds; None if it may.
+
+        Each attempt of a job is decided on once, as it could first start and there are rules.
+        """
+        key = (job.job_id, len(job.attempts))
+        if key not in self._decided:
+            if not self._faults.about(Stage.QUEUE):
+                return None
+            strikes = self._faults.strikes(Stage.QUEUE, subject_of(job))
+            self._decided[key] = self._held(strikes[0]) if strikes else None
+        held = self._decided[key]
+        if held is None or not self._holds(held):
+            self._decided[key] = None
+            return None
+        left = None if held.until is None else held.until - self._clock()
+        return Hold(held.strike.rule.reason or NO_CAPACITY, left)
+
+    def launch_wait(self, environment: ComputeEnvironment) -> float:
+        """Take a launch; return the seconds until it may happen."""
+        if not environment.fargate:
+            return 0.0
+        return self._pacer.launch_wait(environment.resources["type"])
+
+    def _held(self, strike: Strike) -> _Held:
+        delay = strike.rule.delay
+        return _Held(strike, None if delay is None else self._clock() + delay)
+
+    def _holds(self, held: _Held) -> bool:
+        expired = held.until is not None and self._clock() >= held.until
+        return not expired and self._faults.holds(held.strike.rule_id)
