@@ -4,7 +4,6 @@ import json
 import random
 import textwrap
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -178,21 +177,12 @@ def test_a_run_that_fails_says_why(
 
 
 def test_a_reclaimed_host_sends_a_task_to_the_fallback_queue(
-    aws: LocalAws,
-    submit: Callable[..., Any],
-    make_client: Callable[[str], Any],
-    wdl: Path,
-    eventually: Callable[..., None],
+    aws: LocalAws, submit: Callable[..., Any], wdl: Path
 ) -> None:
-    """The status reason of a lost host is an interruption; `preemptible: 1` allows for one."""
-    batch = make_client("batch")
-    with ThreadPoolExecutor() as pool:
-        run = pool.submit(submit, str(wdl), "names=spot")
-        eventually((aws.efs_dir / "interrupted-once").is_dir)
-        (job,) = batch.list_jobs(jobQueue="miniwdl-task", jobStatus="RUNNING")["jobSummaryList"]
-        reason = "Host EC2 (instance i-0123456789abcdef0) terminated."
-        batch.terminate_job(jobId=job["jobId"], reason=reason)
-        done = run.result()
+    """It tells an interruption by the job's status reason; `preemptible: 1` allows for one."""
+    aws.faults.add("spot-reclaim,job=hello-*,times=1,delay=1")
+    done = submit(str(wdl), "names=spot")
     assert done.returncode == 0, done.stderr
+    assert aws.counters()["faults"] == {"spot-reclaim": 1}
     (outputs,) = (aws.efs_dir / "miniwdl_run").glob("2*/outputs.json")
     assert json.loads(outputs.read_text())["greet.queues"] == ["miniwdl-task-fallback"]
