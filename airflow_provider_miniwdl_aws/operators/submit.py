@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from miniwdl_aws.settings import Layer
 
 
+Inputs = Mapping[str, Any] | str
+"""Inputs by name, as JSON text, or the path of a file that holds them."""
+
+
 class MiniwdlSubmitOperator(MiniwdlBatchOperator):
     """Submits a WDL workflow to AWS Batch, and does not wait for it.
 
@@ -33,7 +37,8 @@ class MiniwdlSubmitOperator(MiniwdlBatchOperator):
         wdl: the WDL source: a file of the worker (relative paths also from the DAG's folder), a
             zip, a URL, an ``s3://`` URI or a path on the shared file system.
         inputs: the workflow's inputs as a dictionary, as JSON text, or as the path of a JSON or
-            YAML file. Files are named by ``s3://`` URIs or paths on the shared file system.
+            YAML file; or a list of those, of which the later ones win. Files are named by
+            ``s3://`` URIs or paths on the shared file system.
         miniwdl_args: further arguments of ``miniwdl run``.
         run_name: a name for the job that people read; the WDL file's if not given.
         task_queue_fallback: the job queue of tasks that must not be interrupted (any more).
@@ -64,7 +69,7 @@ class MiniwdlSubmitOperator(MiniwdlBatchOperator):
         self,
         *,
         wdl: str | os.PathLike[str],
-        inputs: Mapping[str, Any] | str | None = None,
+        inputs: Inputs | Sequence[Inputs] | None = None,
         miniwdl_args: Sequence[str] = (),
         run_name: str | None = None,
         task_queue_fallback: str | None = None,
@@ -121,14 +126,9 @@ class MiniwdlSubmitOperator(MiniwdlBatchOperator):
     def miniwdl_arguments(self) -> list[str]:
         """Give the arguments of ``miniwdl run``, as a person would type them."""
         arguments = [self._source(), *(str(each) for each in self.miniwdl_args or ())]
-        if self.inputs is None:
-            return arguments
-        if isinstance(self.inputs, str):
-            return [*arguments, "-i", self.inputs]
-        try:
-            return [*arguments, "-i", json.dumps(dict(self.inputs), sort_keys=True)]
-        except (TypeError, ValueError) as exc:
-            raise InvalidInputError(f"inputs cannot be written as JSON: {exc}") from exc
+        for layer in _layers(self.inputs):
+            arguments += ["-i", layer if isinstance(layer, str) else _as_json(layer)]
+        return arguments
 
     def _source(self) -> str:
         source = os.fspath(self.wdl)
@@ -137,6 +137,19 @@ class MiniwdlSubmitOperator(MiniwdlBatchOperator):
             return source
         beside = Path(folder) / source
         return str(beside) if beside.exists() else source
+
+
+def _layers(inputs: Inputs | Sequence[Inputs] | None) -> Sequence[Inputs]:
+    if inputs is None:
+        return ()
+    return [inputs] if isinstance(inputs, str | Mapping) else inputs
+
+
+def _as_json(inputs: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(inputs), sort_keys=True)
+    except (TypeError, ValueError) as exc:
+        raise InvalidInputError(f"inputs cannot be written as JSON: {exc}") from exc
 
 
 class MiniwdlRunOperator(JobWaiter, MiniwdlSubmitOperator):

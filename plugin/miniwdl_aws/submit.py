@@ -1,5 +1,7 @@
 """Sending a plan: adopt the run that is there already, or submit it, once."""
 
+import base64
+import hashlib
 import logging
 from dataclasses import dataclass
 
@@ -101,8 +103,14 @@ def _ensure_definition(clients: AwsClients, plan: Plan) -> None:
 
 
 def _put_once(clients: AwsClients, upload: Upload) -> None:
-    """Put a content-addressed object unless it is there: its name says what it holds."""
+    """Put a content-addressed object unless it is there, and holds what its name says.
+
+    One that was damaged would fail this run and all later ones of the same content.
+    """
+    checksum = base64.b64encode(hashlib.sha256(upload.content).digest()).decode()
     try:
-        stat_object(clients, upload.bucket, upload.key)
+        there = stat_object(clients, upload.bucket, upload.key)
     except AwsNotFoundError:
+        there = {}
+    if there.get("ChecksumSHA256") != checksum:
         write_object(clients, upload.bucket, upload.key, upload.content)

@@ -103,6 +103,22 @@ def test_equal_settings_register_one_definition(
     assert len(found) == 1
 
 
+def test_a_damaged_bundle_on_s3_is_put_again(
+    clients: AwsClients, settings: SubmitSettings, run_key: str
+) -> None:
+    """It would fail every run of the same source; one that is whole is left alone."""
+    bundle = Bundle({"source/a.wdl": os.urandom(20_000)})
+    made = planned(settings, run_key, "true", bundle=bundle)
+    assert made.upload is not None
+    place = {"Bucket": made.upload.bucket, "Key": made.upload.key}
+    clients.s3.put_object(**place, Body=made.upload.content[:-1], ChecksumAlgorithm="SHA256")
+    submit(clients, made)
+    whole = clients.s3.get_object(**place)
+    assert whole["Body"].read() == made.upload.content
+    submit(clients, dataclasses.replace(made, run_key=f"{run_key}/2"))
+    assert clients.s3.head_object(**place)["LastModified"] == whole["LastModified"]
+
+
 def test_a_large_bundle_lies_on_s3_before_the_job_starts(
     clients: AwsClients, settings: SubmitSettings, run_key: str
 ) -> None:

@@ -3,7 +3,6 @@
 import json
 import random
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -32,6 +31,8 @@ task fail {
 }
 workflow failing { call fail }
 """
+
+CTRL_C = b"\x03"
 
 SLOW = FAILING.replace("exit 7", "sleep 600")
 
@@ -200,30 +201,35 @@ def test_missing_credentials_end_in_one_message(environ: dict[str, str]) -> None
 def test_a_second_ctrl_c_ends_the_run(
     environ: dict[str, str],
     tmp_path: Path,
-    local_aws_environment: object,
+    aws: "LocalAws",
     eventually: Callable[[Callable[[], bool]], None],
 ) -> None:
-    """The first says that the run goes on and how to end it."""
-    clients = AwsClients()
-    log = tmp_path / "stderr"
+    """At a terminal; the first one says that the run goes on and how to end it."""
+    assert aws.bucket
+    command = [str(PROGRAM), str(write(tmp_path, SLOW)), "--follow"]
+    terminal = f"import pty, sys; sys.exit(pty.spawn({command!r}) >> 8)"
+    log = tmp_path / "screen"
     with (
-        log.open("w") as stderr,
+        log.open("wb") as screen,
         subprocess.Popen(
-            [str(PROGRAM), str(write(tmp_path, SLOW)), "--follow"],
+            [sys.executable, "-c", terminal],
             env=environ,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
+            stdin=subprocess.PIPE,
+            stdout=screen,
+            stderr=subprocess.STDOUT,
         ) as program,
     ):
-        assert program.stdout is not None
-        job_id = program.stdout.readline().strip()
+        assert program.stdin is not None
         eventually(lambda: "RUNNING" in log.read_text())
-        program.send_signal(signal.SIGINT)
-        eventually(lambda: "The run goes on in AWS Batch" in log.read_text())
-        program.send_signal(signal.SIGINT)
+        found = JOB_ID.search(log.read_text())
+        assert found is not None
+        job_id = found[0]
+        for _ in range(2):
+            program.stdin.write(CTRL_C)
+            program.stdin.flush()
+            eventually(lambda: "The run goes on in AWS Batch" in log.read_text())
         assert program.wait(timeout=120) == 130
     assert f"ended job {job_id}" in log.read_text()
-    (status,) = describe_all(clients, [job_id])
+    (status,) = describe_all(AwsClients(), [job_id])
     assert status.is_terminal
     assert status.is_terminated
