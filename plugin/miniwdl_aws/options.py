@@ -82,8 +82,8 @@ def _cfg(path: str | None, shared: SharedFileSystem) -> tuple[str | None, dict[s
 
 
 def _refuse_secret(path: str, section: str, key: str, value: str) -> None:
-    if speaks_of_secret(key, value):
-        variable = f"MINIWDL__{section.upper()}__{key.upper()}"
+    variable = f"MINIWDL__{section.upper()}__{key.upper()}"
+    if speaks_of_secret(variable, value):
         raise InvalidInputError(
             f"[{section}] {key} of {path} speaks of a secret, and what travels with a job is "
             f"readable for many. Store it in AWS Secrets Manager and pass --secret {variable}=ARN."
@@ -117,9 +117,9 @@ def _variable(given: str, environ: Mapping[str, str], secrets: Mapping[str, str]
         raise InvalidInputError(
             f"--env {name} is or speaks of a secret, and it would stand in every task job for "
             "everyone who may describe it. Store it in AWS Secrets Manager, and let task jobs have "
-            "it by reference: set [aws] container_properties (the variable "
-            "MINIWDL__AWS__CONTAINER_PROPERTIES) to a JSON object with secrets, a list of name and "
-            "valueFrom, and executionRoleArn."
+            f"it by reference: set MINIWDL__AWS__TASK_SECRETS={name}=ARN, and "
+            "MINIWDL__AWS__EXECUTION_ROLE to a role that may read it ([aws] task_secrets, "
+            "execution_role)."
         )
     return f"{name}={value}"
 

@@ -10,7 +10,7 @@ from miniwdl_aws import names
 from miniwdl_aws.bundle import BUNDLE_VARIABLE, Bundle, encode_inline, encode_object
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.settings import SubmitSettings
-from miniwdl_aws.tags import JOB_TAGS_VARIABLE, fill_tags, merged_tags, of_calls
+from miniwdl_aws.tags import JOB_TAGS_VARIABLE, fill_call_tags, fill_tags, merged_tags
 
 MAX_OVERRIDES_BYTES = 8192
 """Container overrides of a SubmitJob request (AWS Batch API, "ContainerOverrides")."""
@@ -170,7 +170,8 @@ def job_environment(settings: SubmitSettings, request: JobRequest) -> dict[str, 
     if settings.tags:
         given = environment.get(JOB_TAGS_VARIABLE, "{}")
         environment[JOB_TAGS_VARIABLE] = merged_tags(
-            given, {**of_calls(settings.tags), **_cost_tags(settings, request)}
+            given,
+            {**fill_call_tags(settings.tags, _facts(request)), **_cost_tags(settings, request)},
         )
     return environment
 
@@ -224,8 +225,11 @@ def _fargate(settings: SubmitSettings) -> dict[str, Any]:
 
 
 def _cost_tags(settings: SubmitSettings, request: JobRequest) -> dict[str, str]:
-    facts = {"run": request.name, "run_key": request.run_key, **request.facts}
-    return fill_tags(settings.tags, facts)
+    return fill_tags(settings.tags, _facts(request))
+
+
+def _facts(request: JobRequest) -> dict[str, str]:
+    return {"run": request.name, "run_key": request.run_key, **request.facts}
 
 
 def as_document(plan: Plan) -> dict[str, Any]:

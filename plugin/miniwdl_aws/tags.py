@@ -39,24 +39,25 @@ def fill_tags(tags: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, st
             f"are {len(tags)}, and a job has at most {MAX_TAGS} of which {OWN_TAGS} are ours",
             remedy="Leave some out.",
         )
-    calls = of_calls(tags)
     return {
         key: names.tag_value(_filled(key, value, facts))
         for key, value in tags.items()
-        if key not in calls
+        if not _is_of_calls(value)
     }
 
 
-def of_calls(tags: Mapping[str, str]) -> dict[str, str]:
-    """Choose the tags that speak of a call, so that only task jobs can have them.
+def fill_call_tags(tags: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, str]:
+    """Fill the tags that speak of a call as far as the run goes; the backend fills in the rest.
 
-    >>> of_calls({"what": "{workflow}/{call}", "lab": "virology"})
-    {'what': '{workflow}/{call}'}
+    >>> fill_call_tags({"what": "{sample}/{call}", "lab": "virology"}, {"sample": "S{1}"})
+    {'what': 'S_1_/{call}'}
     """
+    legal = {name: names.tag_value(fact) for name, fact in facts.items()}
+    later = {name: f"{{{name}}}" for name in CALL_PLACEHOLDERS}
     return {
-        key: value
+        key: _filled(key, value, {**legal, **later})
         for key, value in tags.items()
-        if CALL_PLACEHOLDERS.intersection(_PLACEHOLDER.findall(value))
+        if _is_of_calls(value)
     }
 
 
@@ -79,6 +80,10 @@ def merged_tags(given: str, tags: Mapping[str, str]) -> str:
             remedy="Correct it there.",
         )
     return json.dumps({**tags, **content}, sort_keys=True)
+
+
+def _is_of_calls(value: str) -> bool:
+    return bool(CALL_PLACEHOLDERS.intersection(_PLACEHOLDER.findall(value)))
 
 
 def _filled(key: str, value: str, facts: Mapping[str, str]) -> str:

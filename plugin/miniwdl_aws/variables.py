@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from miniwdl_aws.settings import SETTINGS
 
 BACKEND_KEYS = (
-    "region", "describe_period", "describe_share", "submit_period", "submit_period_b",
-    "submit_period_c", "boto3_retries", "retry_wait", "job_timeout", "job_tags", "container_sync",
-    "gpu_value", "container_properties", "memory_delta",
+    "region", "describe_period", "describe_share", "submit_period", "boto3_retries", "retry_wait",
+    "infrastructure_retries", "oom_memory_factor", "oom_memory_cap", "job_timeout",
+    "runnable_timeout", "job_tags", "owner", "propagate_tags", "task_policies", "job_role",
+    "execution_role", "fargate_public_ip", "task_secrets", "shared_memory", "container_sync",
+    "gpu_value", "container_properties", "memory_delta", "submit_period_b", "submit_period_c",
 )  # fmt: skip
 """Keys of the backend's section ``[aws]`` that are no settings of a submission."""
+
+_BACKEND_VARIABLES = frozenset(f"MINIWDL__AWS__{key.upper()}" for key in BACKEND_KEYS)
 
 _SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 
 _SECRET_VALUE = re.compile(
     r"""://[^/\s:@]+:[^/\s@]+@"""  # a URL with a password
     r"""|\bA(?:KIA|SIA)[0-9A-Z]{16}\b"""  # an access key's id
-    r"""|"[^"]*(?:SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL)[^"]*"\s*:""",  # a key of a JSON object
+    r"""|"[^"]*(?:SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL)[^"]*"\s*:\s*"(?!arn:)""",  # in JSON
     re.IGNORECASE,
 )
 
@@ -26,12 +30,15 @@ _SECRET_VALUE = re.compile(
 def speaks_of_secret(name: str, value: str = "") -> bool:
     """Tell whether a variable's name or value says that it holds a secret.
 
+    Names of the backend's own keys say nothing: ``task_secrets`` holds references.
+
     >>> speaks_of_secret("MINIWDL__X__API_TOKEN")
     True
     >>> speaks_of_secret("MINIWDL__X__URL", "https://ada:pw@host/")
     True
     """
-    return bool(_SECRET.search(name) or _SECRET_VALUE.search(value))
+    by_name = name not in _BACKEND_VARIABLES and _SECRET.search(name)
+    return bool(by_name or _SECRET_VALUE.search(value))
 
 
 def travelling_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -53,7 +60,7 @@ def travelling_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def doubtful_variables(environ: Mapping[str, str]) -> list[str]:
     """Say which ``MINIWDL__*`` variables nothing reads, or do not pass into the job, and why."""
     settled = {name for setting in SETTINGS for name in setting.variables}
-    known = settled | {f"MINIWDL__AWS__{key.upper()}" for key in BACKEND_KEYS}
+    known = settled | _BACKEND_VARIABLES
     sentences = []
     for name, value in sorted(environ.items()):
         if name.startswith("MINIWDL__AWS__") and name not in known:

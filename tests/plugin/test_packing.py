@@ -391,7 +391,9 @@ def test_files_that_this_machine_shares_with_the_jobs_are_renamed(wdl: Path) -> 
 def test_a_configuration_file_travels_over_the_packaged_one(wdl: Path) -> None:
     """Without the packaged one no task would run on AWS Batch."""
     cfg = wdl.parent / "my.cfg"
-    cfg.write_text("[scheduler]\ntask_concurrency = 7\n[mine]\nurl = http://host/%20\n")
+    cfg.write_text(
+        "[scheduler]\ntask_concurrency = 7\n[aws]\ntask_secrets = X=arn:x\n[mine]\nurl = http://host/%20\n"
+    )
     run = packed(wdl, "name=A", "--cfg", cfg)
     assert run.bundle is not None
     assert run.arguments[run.arguments.index("--cfg") + 1] == "bundle://miniwdl.cfg"
@@ -435,7 +437,7 @@ def test_a_variable_for_tasks_is_taken_from_here(wdl: Path) -> None:
 def test_a_secret_for_tasks_is_refused_with_the_way_to_pass_it(wdl: Path, given: str) -> None:
     """The established program puts it into the job's command, where DescribeJobs shows it."""
     message = refused(wdl, "name=A", "--env", given)
-    assert "container_properties" in message
+    assert "MINIWDL__AWS__TASK_SECRETS=" in message
     assert "abc" not in message
 
 

@@ -213,11 +213,11 @@ def test_cost_tags_are_on_the_workflow_job_and_on_its_task_jobs() -> None:
 
 def test_a_tag_that_speaks_of_a_call_is_one_of_task_jobs_alone() -> None:
     """The backend fills it in; its placeholders and ours are the same."""
-    made = plan(settings(tags={"what": "{workflow}/{call}", "key": "{run_key}"}), request())
+    made = plan(settings(tags={"what": "{sample}/{call}", "key": "{run_key}"}), request())
     assert "what" not in made.job["tags"]
     assert made.job["tags"]["key"] == "dag/run 2026-01-01/task/-1"
     sent = json.loads(environment(made)[JOB_TAGS_VARIABLE])
-    assert sent == {"what": "{workflow}/{call}", "key": "dag/run 2026-01-01/task/-1"}
+    assert sent == {"what": "S 1/{call}", "key": "dag/run 2026-01-01/task/-1"}
     ours = {"run", "run_key", "workflow", "sample", "owner"}
     assert ours | CALL_PLACEHOLDERS == set(PLACEHOLDERS)
     assert SAMPLE_NAMES == SAMPLE_INPUTS

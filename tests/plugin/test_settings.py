@@ -2,7 +2,9 @@
 
 import dataclasses
 import doctest
+import re
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from miniwdl_aws.settings import (
     settle,
     tags_layer,
 )
-from miniwdl_aws.variables import doubtful_variables, travelling_environment
+from miniwdl_aws.variables import BACKEND_KEYS, doubtful_variables, travelling_environment
 
 LICENCE_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"
 
@@ -217,6 +219,23 @@ def test_a_variable_and_a_secret_of_one_name_are_refused() -> None:
     settings = settle(given, fs="fs-1", environment={"MINIWDL__X__Y": "z"})
     with pytest.raises(ConfigurationError, match="MINIWDL__X__Y"):
         refuse_contradictions(settings)
+
+
+def test_all_keys_of_the_backend_are_known() -> None:
+    """A key that is added to the packaged configuration is no misspelled variable."""
+    text = (files("miniwdl_aws") / "miniwdl_aws.cfg").read_text().split("[aws]")[1]
+    keys = set(re.findall(r"^(?:# )?([a-z_0-9]+) =", text, re.MULTILINE))
+    assert keys - set(BACKEND_KEYS) - {setting.name for setting in SETTINGS} - {"fs"} == set()
+
+
+def test_references_to_secrets_travel() -> None:
+    """They name where a secret lies, and are none."""
+    environ = {
+        "MINIWDL__AWS__TASK_SECRETS": f'{{"DB_PASSWORD": "{LICENCE_ARN}"}}',
+        "MINIWDL__AWS__CONTAINER_PROPERTIES": '{"secrets": [{"name": "X", "valueFrom": "arn:x"}]}',
+    }
+    assert travelling_environment(environ) == environ
+    assert doubtful_variables(environ) == []
 
 
 @pytest.mark.parametrize(

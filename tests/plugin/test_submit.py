@@ -110,7 +110,7 @@ def test_a_damaged_bundle_on_s3_is_put_again(
     bundle = Bundle({"source/a.wdl": os.urandom(20_000)})
     made = planned(settings, run_key, "true", bundle=bundle)
     assert made.upload is not None
-    place = {"Bucket": made.upload.bucket, "Key": made.upload.key}
+    place: Any = {"Bucket": made.upload.bucket, "Key": made.upload.key}
     clients.s3.put_object(**place, Body=made.upload.content[:-1], ChecksumAlgorithm="SHA256")
     submit(clients, made)
     whole = clients.s3.get_object(**place)
