@@ -90,9 +90,17 @@ class JobProgress:
 
 
 def keep_detail(task_dir: Path, status: JobStatus) -> None:
-    """Write the description of a job that has ended into its call's run directory."""
+    """Write the description of a job that has ended into its call's run directory.
+
+    One that is there already is written over in place: miniwdl may be looking at every file of
+    the directory, and would miss one that is there for a moment only.
+    """
     detail = json.dumps(dataclasses.asdict(status), indent=2, sort_keys=True)
-    write_atomic(detail, str(task_dir / f"awsBatchJobDetail.{status.job_id}.json"))
+    path = task_dir / f"awsBatchJobDetail.{status.job_id}.json"
+    if path.exists():
+        path.write_text(detail)
+    else:
+        write_atomic(detail, str(path))
 
 
 def read_detail(task_dir: Path, job_id: str) -> JobStatus | None:
