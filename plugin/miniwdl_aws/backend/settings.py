@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from miniwdl_aws.backend import readers
 from miniwdl_aws.backend.policies import TaskPolicies, read_policies
@@ -15,8 +15,6 @@ SECTION = "aws"
 
 MAX_SUBMIT_RATE = 48.0
 """SubmitJob requests a second; an account has 50 (AWS Batch user guide, "Service quotas")."""
-
-_T = TypeVar("_T")
 
 
 class Configuration(Protocol):
@@ -140,43 +138,74 @@ def read_settings(cfg: Configuration, *, user: str, efs: bool = True) -> Backend
             variable.
     """
     settings = BackendSettings(
-        region=cfg.get(SECTION, "region", ""),
-        task_queue=cfg.get(SECTION, "task_queue", ""),
-        task_queue_fallback=cfg.get(SECTION, "task_queue_fallback", ""),
-        fs=cfg.get(SECTION, "fs", "") if efs else "",
-        fsap=cfg.get(SECTION, "fsap", "") if efs else "",
-        mount=cfg.get("file_io", "root", "").rstrip("/"),
-        describe_period_seconds=_read(cfg, "describe_period", readers.positive, 1.0),
-        describe_share=_read(cfg, "describe_share", readers.share, 0.04),
-        submit_rate=_submit_rate(_read(cfg, "submit_period", readers.not_negative, 0.0)),
-        max_attempts=_read(cfg, "boto3_retries", readers.attempts, 5),
-        retry_wait_seconds=_read(cfg, "retry_wait", readers.not_negative, 20.0),
-        infrastructure_retries=_read(cfg, "infrastructure_retries", readers.count, 3),
-        escalation=Escalation(
-            factor=_read(cfg, "oom_memory_factor", readers.factor, 1.0),
-            cap_bytes=_read(cfg, "oom_memory_cap", readers.memory_bytes, 0),
-        ),
-        runnable_timeout_seconds=_read(cfg, "runnable_timeout", readers.not_negative, 0.0),
-        job_timeout_seconds=_read(cfg, "job_timeout", readers.timeout, 86_400),
-        job_tags=_read(cfg, "job_tags", _tags, {}),
-        owner=cfg.get(SECTION, "owner", ""),
-        propagate_tags=_read(cfg, "propagate_tags", boolean, default=True),
-        efs=efs,
-        job_role=cfg.get(SECTION, "job_role", ""),
-        execution_role=cfg.get(SECTION, "execution_role", ""),
-        fargate_public_ip=_read(cfg, "fargate_public_ip", boolean, default=True),
-        task_secrets=_read(cfg, "task_secrets", readers.secrets, {}),
-        shared_memory_bytes=_read(cfg, "shared_memory", readers.memory_bytes, 0),
+        **_places(cfg, efs=efs),
+        **_pace(cfg),
+        **_attempts(cfg),
+        **_tags_and_roles(cfg),
+        **_containers(cfg, user),
         task_policies=read_policies(cfg.get(SECTION, "task_policies", "")),
-        container_sync=_read(cfg, "container_sync", boolean, default=False),
-        gpu_count=_read(cfg, "gpu_value", readers.count, 1),
-        container_properties=_read(cfg, "container_properties", readers.properties, {}),
-        memory_delta_mib=_read(cfg, "memory_delta", readers.whole, -33),
-        command_shell=cfg.get("task_runtime", "command_shell", "/bin/bash"),
-        user=user if boolean(cfg.get("task_runtime", "as_user", "false")) else "",
     )
     _check(settings)
     return settings
+
+
+def _places(cfg: Configuration, *, efs: bool) -> dict[str, Any]:
+    return {
+        "region": cfg.get(SECTION, "region", ""),
+        "task_queue": cfg.get(SECTION, "task_queue", ""),
+        "task_queue_fallback": cfg.get(SECTION, "task_queue_fallback", ""),
+        "efs": efs,
+        "fs": cfg.get(SECTION, "fs", "") if efs else "",
+        "fsap": cfg.get(SECTION, "fsap", "") if efs else "",
+        "mount": cfg.get("file_io", "root", "").rstrip("/"),
+    }
+
+
+def _pace(cfg: Configuration) -> dict[str, Any]:
+    return {
+        "describe_period_seconds": _read(cfg, "describe_period", readers.positive, 1.0),
+        "describe_share": _read(cfg, "describe_share", readers.share, 0.04),
+        "submit_rate": _submit_rate(_read(cfg, "submit_period", readers.not_negative, 0.0)),
+        "max_attempts": _read(cfg, "boto3_retries", readers.attempts, 5),
+    }
+
+
+def _attempts(cfg: Configuration) -> dict[str, Any]:
+    return {
+        "retry_wait_seconds": _read(cfg, "retry_wait", readers.not_negative, 20.0),
+        "infrastructure_retries": _read(cfg, "infrastructure_retries", readers.count, 3),
+        "escalation": Escalation(
+            factor=_read(cfg, "oom_memory_factor", readers.factor, 1.0),
+            cap_bytes=_read(cfg, "oom_memory_cap", readers.memory_bytes, 0),
+        ),
+        "job_timeout_seconds": _read(cfg, "job_timeout", readers.timeout, 86_400),
+        "runnable_timeout_seconds": _read(cfg, "runnable_timeout", readers.not_negative, 0.0),
+    }
+
+
+def _tags_and_roles(cfg: Configuration) -> dict[str, Any]:
+    return {
+        "job_tags": _read(cfg, "job_tags", _tags, {}),
+        "owner": cfg.get(SECTION, "owner", ""),
+        "propagate_tags": _read(cfg, "propagate_tags", boolean, default=True),
+        "job_role": cfg.get(SECTION, "job_role", ""),
+        "execution_role": cfg.get(SECTION, "execution_role", ""),
+        "task_secrets": _read(cfg, "task_secrets", readers.secrets, {}),
+    }
+
+
+def _containers(cfg: Configuration, user: str) -> dict[str, Any]:
+    as_user = boolean(cfg.get("task_runtime", "as_user", "false"))
+    return {
+        "container_properties": _read(cfg, "container_properties", readers.properties, {}),
+        "container_sync": _read(cfg, "container_sync", boolean, default=False),
+        "memory_delta_mib": _read(cfg, "memory_delta", readers.whole, -33),
+        "shared_memory_bytes": _read(cfg, "shared_memory", readers.memory_bytes, 0),
+        "gpu_count": _read(cfg, "gpu_value", readers.count, 1),
+        "fargate_public_ip": _read(cfg, "fargate_public_ip", boolean, default=True),
+        "command_shell": cfg.get("task_runtime", "command_shell", "/bin/bash"),
+        "user": user if as_user else "",
+    }
 
 
 def variable(section: str, key: str) -> str:
@@ -188,7 +217,7 @@ def variable(section: str, key: str) -> str:
     return f"MINIWDL__{section.upper()}__{key.upper()}"
 
 
-def _read(cfg: Configuration, key: str, parse: Callable[[str], _T], default: _T) -> _T:
+def _read(cfg: Configuration, key: str, parse: Callable[[str], Any], default: Any) -> Any:
     text = cfg.get(SECTION, key, "")
     if not text:
         return default

@@ -81,7 +81,7 @@ def explain(
     """
     if status.reason.startswith("CAPACITY:"):
         return Explanation(text=f"AWS has no capacity for it ({status.reason})", blocked=True)
-    if status.reason.startswith("MISCONFIGURATION:"):
+    if status.reason.startswith(("MISCONFIGURATION:", "ACTION_REQUIRED")):
         return Explanation(text=f"it cannot be placed ({status.reason})", blocked=True)
     if not environments:
         return Explanation(text=f"why is not known {status.reason}".rstrip())

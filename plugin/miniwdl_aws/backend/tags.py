@@ -29,6 +29,10 @@ def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
                 f"has the key {key!r}; one has 1 to {MAX_KEY} characters and does not begin with "
                 "aws:"
             )
+        if names.tag_value(key) != key:
+            raise ValueError(
+                f"has the key {key!r}; one has letters, digits, spaces and + - = . _ : / @"
+            )
         if key == names.PARENT_TAG:
             raise ValueError(f"has the key {key}, by which a run's jobs are found")
         _check_template(key, template)

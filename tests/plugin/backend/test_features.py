@@ -1,4 +1,7 @@
-"""What a backend can break of miniwdl's own behaviour, on a Batch that runs jobs as processes."""
+"""What a backend can break of miniwdl's own behaviour, on a Batch that runs jobs as processes.
+
+`test_real_jobs` has what the local AWS can show.
+"""
 
 import os
 from pathlib import Path
@@ -6,25 +9,6 @@ from typing import Any
 
 import pytest
 from WDL.runtime.error import RunFailed
-
-
-def test_directories_go_in_and_out(open_backend: Any, run_wdl: Any, tmp_path: Path) -> None:
-    """Directory inputs and outputs, and files found in them."""
-    open_backend()
-    folder = tmp_path / "a folder"
-    folder.mkdir()
-    (folder / "x.txt").write_text("x")
-    wdl = """
-version development
-task t {
-  input { Directory d }
-  command <<< mkdir made; cp "~{d}/x.txt" made/y.txt; ls "~{d}" >>>
-  output { Directory made = "made"  Array[String] listed = read_lines(stdout()) }
-}
-"""
-    _, outputs = run_wdl(wdl, {"d": str(folder)})
-    assert outputs["listed"] == ["x.txt"]
-    assert Path(outputs["made"], "y.txt").read_text() == "x"
 
 
 def test_written_files_and_globs(open_backend: Any, run_wdl: Any, tmp_path: Path) -> None:
@@ -74,59 +58,6 @@ task t {
     _, outputs = run_wdl(wdl, {"letter": str(letter)}, file_io__copy_input_files=True)
     assert outputs["said"] == "gone"
     assert letter.read_text() == "hello"
-
-
-def test_a_temporary_directory_on_the_file_system(open_backend: Any, run_wdl: Any) -> None:
-    """mount_tmpdir gives the command a TMPDIR in its work directory, gone afterwards."""
-    open_backend()
-    wdl = """
-version 1.1
-task t {
-  command <<< echo x > "$TMPDIR/x"; cat "$TMPDIR/x"; echo "$TMPDIR" >>>
-  output { Array[String] said = read_lines(stdout()) }
-}
-"""
-    run_dir, outputs = run_wdl(wdl, file_io__mount_tmpdir=True)
-    assert outputs["said"] == ["x", f"{run_dir}/work/_miniwdl_tmpdir"]
-    assert not Path(outputs["said"][1]).exists()
-
-
-def test_variables_of_inputs_reach_the_command(batch: Any, open_backend: Any, run_wdl: Any) -> None:
-    """`env` inputs and configured variables are the command's environment."""
-    open_backend()
-    wdl = """
-version development
-task t {
-  input { env String who }
-  command <<< echo "$who $MORE" >>>
-  output { String said = read_string(stdout()) }
-}
-"""
-    _, outputs = run_wdl(wdl, {"who": "a 'b'"}, task_runtime__env={"MORE": "c\nd"})
-    assert outputs["said"] == "a 'b' c\nd"
-    (job,) = batch.jobs.values()
-    names = {each["name"] for each in job.request["containerOverrides"]["environment"]}
-    assert names == {"who", "MORE"}
-
-
-def test_subworkflows_and_old_versions(open_backend: Any, run_wdl: Any, tmp_path: Path) -> None:
-    """Nested workflows run, and draft-2 tasks with them."""
-    open_backend()
-    (tmp_path / "inner.wdl").write_text(
-        """
-workflow inner { Int n  call say { input: n = n }  output { String said = say.said } }
-task say { Int n  command { echo "n=${n}" } output { String said = read_string(stdout()) } }
-"""
-    )
-    outer = """
-import "inner.wdl" as lib
-workflow outer {
-  scatter (n in range(3)) { call lib.inner { input: n = n } }
-  output { Array[String] said = inner.said }
-}
-"""
-    _, outputs = run_wdl(outer)
-    assert outputs["said"] == ["n=0", "n=1", "n=2"]
 
 
 def test_privilege_and_user_shape_the_definition(

@@ -33,6 +33,8 @@ def environment(**changes: Any) -> ComputeEnvironment:
          False),
         ("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - x", [environment()], "cannot be placed", True,
          False),
+        ("ACTION_REQUIRED - x", [environment()], "cannot be placed", True, False),
+        ("UNDETERMINED - x", [environment()], "for its queue (UNDETERMINED", False, False),
         ("", [environment(enabled=False)], "takes jobs (ce: disabled)", True, False),
         ("", [environment(valid=False, status_reason="role gone")], "ce: invalid, role gone", True,
          False),

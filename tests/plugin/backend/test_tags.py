@@ -39,6 +39,7 @@ def test_a_tag_without_a_value_is_left_out() -> None:
         ({"k": "{run.x}"}, r"none of \{run\}"),
         ({"aws:k": "v"}, "aws:"),
         ({"": "v"}, "1 to 128"),
+        ({"a{b": "v"}, "letters, digits"),
         ({"AWS_BATCH_PARENT_JOB_ID": "v"}, "by which a run's jobs are found"),
         ({str(number): "v" for number in range(50)}, "at most 49"),
     ],
