@@ -94,10 +94,7 @@ class JobRun:
                 self.context.journal.record(self.task_dir, entry)
                 job_id = self._submit(job, definition)
                 self._record(dataclasses.replace(entry, job_id=job_id))
-            starting = StartingJob(
-                job_id=job_id, queue=job.queue, vcpus=job.vcpus, logger=self.logger
-            )
-            with self.context.starts.watching(starting):
+            with self._looking_after(job_id, job.queue, job.vcpus):
                 return self._await(waiter, job_id, self.mailbox(job.name))
 
     def adopt(self, adoption: Adoption) -> JobStatus | None:
@@ -116,7 +113,9 @@ class JobRun:
             return adoption.ended
         waiter = JobWaiter()
         with self.context.watch.watching(self.terminating, waiter.wake):
-            status = self._await(waiter, entry.job_id, self.mailbox(entry.job_name), adoption.files)
+            mailbox = self.mailbox(entry.job_name)
+            with self._looking_after(entry.job_id, entry.job_queue):
+                status = self._await(waiter, entry.job_id, mailbox, adoption.files)
         return None if is_void(status) and waiter.first == status else status
 
     def mailbox(self, job_name: str) -> Mailbox:
@@ -134,6 +133,12 @@ class JobRun:
             )
             return False
         return True
+
+    def _looking_after(
+        self, job_id: str, queue: str, vcpus: float = 0
+    ) -> AbstractContextManager[None]:
+        starting = StartingJob(job_id=job_id, queue=queue, vcpus=vcpus, logger=self.logger)
+        return self.context.starts.watching(starting)
 
     def _record(self, entry: Entry) -> None:
         """Write down what has happened already: a failure to do so changes nothing now."""

@@ -42,7 +42,7 @@ class StartingJob:
     Attributes:
         job_id: its id.
         queue: its job queue, as it is configured.
-        vcpus: CPUs that it asks for.
+        vcpus: CPUs that it asks for; 0 if that is not known.
         logger: the task's logger.
     """
 
