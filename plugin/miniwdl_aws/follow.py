@@ -14,11 +14,13 @@ from miniwdl_aws.result import fetch_outcome
 from miniwdl_aws.status import JobStatus, lost
 from miniwdl_aws.tail import LogTail, LogTails
 
-DESCRIBE_SECONDS = 3.0
-"""Between two looks at the job's status."""
+DESCRIBE_SECONDS = (1.0, 3.0)
+"""Between two looks at the job's status: in the first minute, and after it."""
 
-MISSES = 20
-"""Successive answers without the job after which it counts as lost: a minute."""
+FIRST_SECONDS = 60.0
+
+MISSES = 60
+"""Successive answers without the job after which it counts as lost: a minute or more."""
 
 
 @dataclass
@@ -61,8 +63,10 @@ class Follower:
         Raises:
             AwsError: AWS could not be asked, after all retries.
         """
+        begun = self.clock()
         while self._status is None or not self._status.is_terminal:
-            next_describe = self.clock() + DESCRIBE_SECONDS
+            is_late = self.clock() - begun >= FIRST_SECONDS
+            next_describe = self.clock() + DESCRIBE_SECONDS[is_late]
             self._describe()
             if self._status is None or not self._status.is_terminal:
                 self._pass_on(until=next_describe)

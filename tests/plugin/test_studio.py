@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.stub import Stubber
 
+from miniwdl_aws.backend.settings import read_settings
+from miniwdl_aws.backend.studio import InStudio, in_studio
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.discover import discover
+from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.settings import arguments_layer
 from miniwdl_aws.studio import QUEUE_TAG, Studio, detect_studio, home_here, studio_layer
 
@@ -92,12 +95,48 @@ def test_studio_gives_what_nothing_else_does(
     assert home_here(clients, studio, settings.fsap) == ""
 
 
+class Options:
+    """Options of miniwdl by section and key."""
+
+    def __init__(self, **options: str) -> None:
+        self.options = {"file_io__root": "/root", **options}
+
+    def get(self, section: str, key: str, default: str | None = None) -> str:
+        return self.options.get(f"{section}__{key}", default or "")
+
+
+@pytest.mark.usefixtures("sagemaker", "tagged")
+def test_miniwdl_run_in_studio_needs_no_configuration(
+    clients: AwsClients, aws: "LocalAws", metadata: Path, access_point: str
+) -> None:
+    """Task jobs mount the home directory, go to the tagged queue, and are the user's own."""
+    found = in_studio(Options(), {"HOME": "/root"}, clients=clients, metadata=metadata)
+    assert found is not None
+    settings = read_settings(found, user=found.user)
+    assert (settings.fsap, settings.fs) == (access_point, aws.file_system_id)
+    assert (settings.task_queue, settings.mount) == ("miniwdl-task", "/root")
+    assert found.user == f"{UID}:{UID}"
+    configured = InStudio(Options(aws__task_queue="mine"), found.found, found.user)
+    assert read_settings(configured, user=found.user).task_queue == "mine"
+
+
+@pytest.mark.usefixtures("sagemaker")
+@pytest.mark.parametrize("option", ["aws__fs", "file_io__root"])
+def test_another_file_system_is_refused_in_studio(
+    clients: AwsClients, metadata: Path, option: str
+) -> None:
+    """Task jobs would not find what the terminal has written."""
+    with pytest.raises(ConfigurationError, match="SageMaker Studio domain d-abc"):
+        in_studio(Options(**{option: "/x"}), {"HOME": "/root"}, clients=clients, metadata=metadata)
+
+
 def test_elsewhere_there_is_no_studio(clients: AwsClients, tmp_path: Path) -> None:
     """Neither the file nor what is in it is taken for granted, and nobody is asked."""
     assert detect_studio(clients, {"HOME": "/root"}, tmp_path / "none.json") is None
     (tmp_path / "bad.json").write_text('{"DomainId": ')
     assert detect_studio(clients, {"HOME": "/root"}, tmp_path / "bad.json") is None
     assert studio_layer(clients, None) == {}
+    assert in_studio(Options(), {"HOME": "/root"}, metadata=tmp_path / "none.json") is None
     assert home_here(clients, None, "fsap-1") == ""
 
 

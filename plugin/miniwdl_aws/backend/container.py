@@ -25,6 +25,7 @@ from miniwdl_aws.backend.queues import MAX_MEMORY_BYTES, MAX_VCPUS
 from miniwdl_aws.backend.request import TaskJob
 from miniwdl_aws.backend.script import TaskScript, render
 from miniwdl_aws.backend.settings import read_settings
+from miniwdl_aws.backend.studio import in_studio
 from miniwdl_aws.backend.task_plan import TaskPlan, split_environment
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.errors import MiniwdlAwsError
@@ -53,9 +54,11 @@ class BatchJob(TaskContainer):
     def global_init(cls, cfg: Any, logger: logging.Logger) -> None:
         """Read the configuration and make what all tasks share."""
         try:
-            user = f"{os.geteuid()}:{os.getegid()}"
-            settings = read_settings(cfg, user=user, efs=cls._efs)
-            cls._context = open_context(settings, process_environment())
+            environ = process_environment()
+            studio = in_studio(cfg, environ) if cls._efs else None
+            user = studio.user if studio else f"{os.geteuid()}:{os.getegid()}"
+            settings = read_settings(studio or cfg, user=user, efs=cls._efs)
+            cls._context = open_context(settings, environ)
         except MiniwdlAwsError as exc:
             raise BackendMisconfigured(str(exc)) from exc
         atexit.register(cls._context.details.close)
