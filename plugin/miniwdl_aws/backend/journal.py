@@ -57,11 +57,11 @@ def entry_path(task_dir: Path, attempt: int) -> Path:
 
 def write_entry(path: Path, entry: Entry) -> None:
     """Put an entry in place, in full and for good."""
-    content = {"protocol": PROTOCOL, **dataclasses.asdict(entry)}
+    content = {"protocol": PROTOCOL, **vars(entry)}
     new = path.with_name(f"{path.name}.new")
-    with new.open("w") as file:
-        json.dump(content, file, indent=2, sort_keys=True)
-        file.flush()
+    with new.open("wb", buffering=0) as file:
+        # In one line: with an indent, Python's json is ten times slower.
+        file.write(json.dumps(content, sort_keys=True).encode() + b"\n")
         os.fsync(file.fileno())
     new.replace(path)
 
