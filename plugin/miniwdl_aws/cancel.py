@@ -48,6 +48,8 @@ def cancel_run(
 ) -> Cancellation:
     """End a workflow job and its task jobs.
 
+    Task jobs that it may have adopted from an earlier workflow job of the run are among them.
+
     The workflow job is asked first, so that it submits nothing more: on SIGTERM it ends its task
     jobs itself. They are looked for all the same, since it may be dead.
 
@@ -64,11 +66,12 @@ def cancel_run(
         AwsError: Batch could not be asked.
     """
     queues = task_queues(clients, job_id)
+    parents = (job_id, *earlier_jobs(clients, job_id))
     terminate(clients, job_id, reason)
     deadline = clock() + wait_seconds
     asked: set[str] = set()
     while True:
-        live = [each.job_id for each in task_jobs(clients, queues, job_id)]
+        live = [each.job_id for parent in parents for each in task_jobs(clients, queues, parent)]
         _terminate_all(clients, [each for each in live if each not in asked], reason)
         asked.update(live)
         head = [each.job_id for each in describe_all(clients, [job_id]) if not each.is_terminal]
@@ -86,6 +89,13 @@ def task_jobs(clients: AwsClients, queues: tuple[str, ...], parent_id: str) -> l
         for status in find_jobs(clients, queue, names.task_job_prefix(parent_id), live_only=True)
         if status.tags.get(names.PARENT_TAG) == parent_id and not status.is_terminal
     ]
+
+
+def earlier_jobs(clients: AwsClients, job_id: str) -> tuple[str, ...]:
+    """Tell from which workflow jobs a workflow job took over its run."""
+    described = describe_all(clients, [job_id])
+    text = described[0].tags.get(names.EARLIER_TAG, "") if described else ""
+    return tuple(text.split())
 
 
 def task_queues(clients: AwsClients, job_id: str) -> tuple[str, ...]:

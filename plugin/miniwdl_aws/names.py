@@ -18,6 +18,10 @@ TASK_DEFINITIONS = "miniwdl-task-"
 PARENT_TAG = "AWS_BATCH_PARENT_JOB_ID"
 """On a task job: the id of the workflow job that submitted it."""
 
+EARLIER_TAG = "miniwdl-aws:earlier-jobs"
+"""On a workflow job that took over a run: the ids of the workflow jobs that had it before, whose
+task jobs it may have adopted; separated by spaces, the latest first, as many as a tag holds."""
+
 RUN_KEY_TAG = "miniwdl-aws:run-key"
 """On a workflow job: what it runs for, whatever the generation."""
 

@@ -28,7 +28,7 @@ from miniwdl_aws.runner.interruption import begins_again
 from miniwdl_aws.runner.lease import Head, heads_of, holding, take
 from miniwdl_aws.runner.options import RunOptions
 from miniwdl_aws.runner.process import Cancellation, ProcessResult, run_process
-from miniwdl_aws.runner.reaping import end_task_jobs
+from miniwdl_aws.runner.reaping import end_task_jobs, name_earlier
 from miniwdl_aws.runner.resuming import (
     as_presented,
     find,
@@ -167,6 +167,8 @@ def _begin(options: RunOptions, clients: AwsClients) -> tuple[Head, RunPlace, li
     make_mailbox(place)
     if place.head > 1:
         _log.info("head %d of %s takes up what was begun", place.head, run_dir)
+        earlier = [each.job_id for each in reversed(heads_of(run_dir))]
+        name_earlier(clients, options.job_id, earlier)
     return head, place, bundles.lay_out(bundle, options.arguments, run_dir)
 
 

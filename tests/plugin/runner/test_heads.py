@@ -3,9 +3,13 @@
 import json
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 
+from miniwdl_aws import names
+from miniwdl_aws.cancel import cancel_run
+from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.marker import read_marker
 
 SLOW = """
@@ -102,3 +106,25 @@ def test_a_named_run_directory_is_refused_while_its_job_lives(
     second = jobs.wait(submit("miniwdl-run-s3upload", wdl, *where, attempts=1))
     assert second.exit_code == 0, second.log
     assert len(jobs.tasks(first)) + len(jobs.tasks(second.job_id)) == 3
+
+
+def test_cancelling_a_run_ends_what_an_earlier_job_had_submitted(
+    jobs: Any, submit: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the job that took over dies without a word."""
+    wdl = jobs.put("cancel/letters.wdl", SLOW.replace("sleep 2", "sleep 300"))
+    where = ("--dir", "/mnt/efs/cancel/run/.")
+    first = submit("miniwdl-run-s3upload", wdl, *where, attempts=1)
+    eventually(lambda: len([t for t in jobs.tasks(first) if t["status"] == "RUNNING"]) == 2)
+    kill(first)
+    jobs.wait(first)
+    second = submit("miniwdl-run-s3upload", wdl, *where, attempts=1)
+    eventually(lambda: names.EARLIER_TAG in jobs.describe(second)["tags"])
+    kill(second)
+    jobs.wait(second)
+    for name, value in jobs.aws.environment.items():
+        monkeypatch.setenv(name, value)
+    cancelled = cancel_run(AwsClients(boto3.session.Session()), second, "enough")
+    assert cancelled.alive == ()
+    assert len(cancelled.terminated) == 2
+    assert {task["status"] for task in jobs.tasks(first)} == {"FAILED"}
