@@ -70,8 +70,9 @@ def _both(*tests: Callable[[JobStatus], bool]) -> Callable[[JobStatus], bool]:
 _PULL = _says(r"CannotPull|ImagePull|pull image manifest|failed to resolve ref")
 _NO_SUCH_IMAGE = _says(
     r"manifest (unknown|for .* not found)|name unknown|not found|does not exist|access denied"
-    r"|access to the resource is denied|no basic auth|unauthorized|\b40[134]\b|forbidden"
-    r"|no matching manifest|invalid reference|not a valid repository"
+    r"|access to the resource is denied|no basic auth|unauthorized|forbidden"
+    r"|status code:? 40[134]|\(40[134]\)|no matching manifest|invalid reference"
+    r"|not a valid repository"
 )
 
 RULES = (
