@@ -92,10 +92,12 @@ class PolicyRule:
 
     Attributes:
         match: a pattern of a task's name or of its call with those around it.
+        accelerator_type: a pattern of the task's ``acceleratorType``; empty for any and none.
         fields: what it says, by its own names.
     """
 
     match: str
+    accelerator_type: str = ""
     fields: Mapping[str, Any]
 
     @property
@@ -104,8 +106,12 @@ class PolicyRule:
         found: Mapping[str, Any] = self.fields.get("container_properties", {})
         return found
 
-    def matches(self, identity: TaskIdentity) -> bool:
+    def matches(self, identity: TaskIdentity, accelerator_type: str) -> bool:
         """Tell whether the rule is about a task."""
+        if self.accelerator_type and not fnmatch.fnmatchcase(
+            accelerator_type, self.accelerator_type
+        ):
+            return False
         return any(fnmatch.fnmatchcase(name, self.match) for name in (identity.task, identity.call))
 
 
@@ -115,11 +121,11 @@ class TaskPolicies:
 
     rules: tuple[PolicyRule, ...] = ()
 
-    def of(self, identity: TaskIdentity) -> TaskPolicy:
+    def of(self, identity: TaskIdentity, accelerator_type: str = "") -> TaskPolicy:
         """Merge the rules that match a task; of each field the last rule that has it counts."""
         merged: dict[str, Any] = {}
         for rule in self.rules:
-            if rule.matches(identity):
+            if rule.matches(identity, accelerator_type):
                 merged.update(rule.fields)
         return _policy(merged)
 
@@ -203,13 +209,15 @@ def _rule(number: int, rule: object, source: str) -> PolicyRule:
         raise _wrong(
             where, "has no match: the pattern of a task's or call's name", value=rule, source=source
         )
-    fields: dict[str, Any] = {}
-    for name, value in rule.items():
-        if name != "match":
-            place = f"{where} ({match!r}), field {name}"
-            fields[name] = _read_field(place, name, value, source)
-    _refuse_crossed_bounds(f"{where} ({match!r})", fields, source)
-    return PolicyRule(match=match, fields=fields)
+    where = f"{where} ({match!r})"
+    fields: dict[str, Any] = {
+        name: _read_field(f"{where}, field {name}", name, value, source)
+        for name, value in rule.items()
+        if name != "match"
+    }
+    _refuse_crossed_bounds(where, fields, source)
+    accelerator_type = fields.pop("accelerator_type", "")
+    return PolicyRule(match=match, accelerator_type=accelerator_type, fields=fields)
 
 
 def _read_field(where: str, name: str, value: object, source: str) -> Any:
@@ -286,6 +294,7 @@ def _tags(value: dict[str, Any]) -> dict[str, str]:
 
 
 FIELDS: dict[str, Callable[[object], Any]] = {
+    "accelerator_type": _text,
     "queue": _text,
     "fallback_queue": _optional_text,
     "cpu_factor": _number(readers.positive),
@@ -311,4 +320,4 @@ FIELDS: dict[str, Callable[[object], Any]] = {
     "oom_memory_factor": _number(readers.factor),
     "oom_memory_cap": _number(readers.memory_bytes),
 }
-"""What a rule can say, and how each is read."""
+"""What a rule can say beside ``match``, and how each is read; the first is a condition too."""

@@ -34,7 +34,8 @@ class TaskPlan:
     ) -> None:
         self._context = context
         self._identity = identity
-        self._policy = context.settings.task_policies.of(identity)
+        accelerator_type = values.get("acceleratorType", "")
+        self._policy = context.settings.task_policies.of(identity, accelerator_type)
         self._told: set[str] = set()
         task = self._demand(values)
         self._preemptible = (

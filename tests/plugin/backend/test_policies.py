@@ -21,6 +21,7 @@ def policy(*rules: dict[str, Any], **names: str) -> TaskPolicy:
 
 
 EVERYTHING = {
+    "accelerator_type": "*",
     "queue": "q",
     "fallback_queue": "f",
     "cpu_factor": 2,
@@ -90,6 +91,17 @@ def test_every_field_has_its_effect() -> None:
 def test_a_rule_is_about_a_task_or_its_call(pattern: str, matches: bool) -> None:
     """The pattern is one of the task's name, or of its call with those around it, as a whole."""
     assert (policy({"match": pattern, "gpus": 1}).gpus == 1) is matches
+
+
+def test_a_rule_may_be_about_a_kind_of_accelerator() -> None:
+    """What a task says in acceleratorType leads it to a queue that has it."""
+    rules = read_policies(
+        '[{"match": "*", "accelerator_type": "nvidia-tesla-a*", "queue": "a100"},'
+        ' {"match": "other", "accelerator_type": "*", "queue": "none"}]'
+    )
+    assert rules.of(identity(), "nvidia-tesla-a100").queue == "a100"
+    assert rules.of(identity(), "nvidia-tesla-t4").queue is None
+    assert rules.of(identity()).queue is None
 
 
 def test_later_rules_win_field_by_field() -> None:

@@ -377,7 +377,8 @@ def _make_special(cloud: Cloud) -> None:
     cloud.make_queue("real-jobs-small", "EC2", 1)
     cloud.make_queue("real-jobs-gpu", "EC2", 16, "g4dn.xlarge")
     rules = [
-        {"match": "with_gpu", "queue": "real-jobs-gpu", "shared_memory": "48 MiB"},
+        {"match": "*", "accelerator_type": "nvidia-*-t4", "queue": "real-jobs-gpu"},
+        {"match": "with_gpu", "shared_memory": "48 MiB"},
         {"match": "too_much_memory", "queue": "real-jobs-gpu"},
         {"match": "*_place", "queue": "real-jobs-small"},
         {"match": "t", "tags": {"cost": "{run}/{task}"}},
