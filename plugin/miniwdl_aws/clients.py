@@ -1,12 +1,11 @@
 """One shared set of AWS clients, and the one place where AWS's errors become ours."""
 
+import functools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -31,6 +30,8 @@ from miniwdl_aws.errors import (
 )
 
 if TYPE_CHECKING:
+    import boto3
+    from botocore.config import Config
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_efs import EFSClient
@@ -85,6 +86,9 @@ class AwsClients:
     boto3 clients are safe to share between threads; sessions are not, so a lock guards the
     making (boto3 guide, "Clients: Multithreading or multiprocessing with clients").
 
+    Nothing of boto3 is loaded before: it takes 25 MiB, and a runner that publishes nothing never
+    needs it.
+
     Args:
         session: the boto3 session with credentials and region; the default chain if not given.
         region: the region, if the session's own is not meant.
@@ -93,15 +97,14 @@ class AwsClients:
 
     def __init__(
         self,
-        session: boto3.session.Session | None = None,
+        session: "boto3.session.Session | None" = None,
         *,
         region: str | None = None,
         max_attempts: int = 6,
     ) -> None:
-        with aws_errors("CreateSession"):
-            self._session = session or boto3.session.Session()
-        self._region = region or self._session.region_name
-        self._config = _config(max_attempts)
+        self._given = session
+        self._region = region or (session.region_name if session else None)
+        self._max_attempts = max_attempts
         self._lock = threading.RLock()
         self._clients: dict[str, Any] = {}
 
@@ -112,6 +115,7 @@ class AwsClients:
         Raises:
             ConfigurationError: none is set anywhere that boto3 looks.
         """
+        self._region = self._region or self._session.region_name
         if not self._region:
             raise ConfigurationError(
                 "region",
@@ -151,17 +155,28 @@ class AwsClients:
         """Amazon SageMaker AI."""
         return self._client("sagemaker")
 
+    @functools.cached_property
+    def _session(self) -> "boto3.session.Session":
+        if self._given is not None:
+            return self._given
+        import boto3  # noqa: PLC0415  (see the class)
+
+        with aws_errors("CreateSession"):
+            return boto3.session.Session()
+
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
                 with aws_errors("CreateClient", service):
                     self._clients[service] = self._session.client(  # type: ignore[call-overload]
-                        service, region_name=self.region, config=self._config
+                        service, region_name=self.region, config=_config(self._max_attempts)
                     )
             return self._clients[service]
 
 
-def _config(max_attempts: int) -> Config:
+def _config(max_attempts: int) -> "Config":
+    from botocore.config import Config  # noqa: PLC0415  (see `AwsClients`)
+
     return Config(
         retries={"mode": "standard", "total_max_attempts": max_attempts},
         max_pool_connections=MAX_CONNECTIONS,
