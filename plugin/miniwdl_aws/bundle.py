@@ -20,6 +20,9 @@ from miniwdl_aws.errors import InvalidInputError
 BUNDLE_VARIABLE = "MINIWDL_AWS_BUNDLE"
 """In the workflow job: ``inline:DATA`` or ``s3://BUCKET/PREFIX/SHA256.zip``."""
 
+ENVIRONMENT_FILE = "environment.json"
+"""In a bundle: variables of the workflow job that did not fit into the request."""
+
 SCHEME = "bundle://"
 
 INLINE_PREFIX = "inline:"

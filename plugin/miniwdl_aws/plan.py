@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from miniwdl_aws import names
-from miniwdl_aws.bundle import BUNDLE_VARIABLE, Bundle, encode_inline, encode_object
+from miniwdl_aws.bundle import (
+    BUNDLE_VARIABLE,
+    ENVIRONMENT_FILE,
+    Bundle,
+    encode_inline,
+    encode_object,
+)
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.settings import SubmitSettings
 from miniwdl_aws.tags import JOB_TAGS_VARIABLE, fill_call_tags, fill_tags, merged_tags
@@ -118,20 +124,23 @@ def plan(settings: SubmitSettings, request: JobRequest) -> Plan:
     """
     definition = job_definition(settings)
     environment = job_environment(settings, request)
+    bundle = request.bundle
+    if not _fits(request.command, environment):
+        environment, bundle = _packed_environment(settings, environment, bundle)
     upload: Upload | None = None
-    if request.bundle is not None:
-        inline = {**environment, BUNDLE_VARIABLE: encode_inline(request.bundle)}
+    if bundle is not None:
+        inline = {**environment, BUNDLE_VARIABLE: encode_inline(bundle)}
         if settings.exchange is None and _fits(request.command, inline):
             environment = inline
         else:
-            upload = _upload(settings, request.bundle)
+            upload = _upload(settings, bundle)
             environment[BUNDLE_VARIABLE] = f"s3://{upload.bucket}/{upload.key}"
     if not _fits(request.command, environment):
         raise ConfigurationError(
             "command",
-            f"and environment of the job exceed {MAX_OVERRIDES_BYTES} bytes",
-            remedy="Give the inputs as a file instead of many key=value arguments, or pass fewer "
-            "MINIWDL__* variables (pass_environment, --no-env).",
+            f"of the job exceeds {MAX_OVERRIDES_BYTES} bytes with its own variables",
+            remedy="Give the inputs of a source that only the job can read as a file (-i) instead "
+            "of many key=value arguments.",
         )
     return Plan(
         run_key=request.run_key,
@@ -140,6 +149,23 @@ def plan(settings: SubmitSettings, request: JobRequest) -> Plan:
         job=_submit_job(settings, request, definition["jobDefinitionName"], environment),
         upload=upload,
     )
+
+
+def _packed_environment(
+    settings: SubmitSettings, environment: Mapping[str, str], bundle: Bundle | None
+) -> tuple[dict[str, str], Bundle | None]:
+    """Let the submitter's variables travel with the bundle, as they do not fit beside it."""
+    passed = {
+        name: value
+        for name, value in settings.environment.items()
+        if environment.get(name) == value
+    }
+    if not passed:
+        return dict(environment), bundle
+    kept = {name: value for name, value in environment.items() if name not in passed}
+    content = json.dumps(passed, sort_keys=True).encode()
+    files = dict(bundle.files) if bundle is not None else {}
+    return kept, Bundle({**files, ENVIRONMENT_FILE: content})
 
 
 def job_definition(settings: SubmitSettings) -> dict[str, Any]:

@@ -11,7 +11,13 @@ from botocore.validate import ParamValidator
 
 from miniwdl_aws.backend.identity import SAMPLE_INPUTS
 from miniwdl_aws.backend.tags import PLACEHOLDERS
-from miniwdl_aws.bundle import BUNDLE_VARIABLE, Bundle, decode_inline, decode_object
+from miniwdl_aws.bundle import (
+    BUNDLE_VARIABLE,
+    ENVIRONMENT_FILE,
+    Bundle,
+    decode_inline,
+    decode_object,
+)
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.inputs import SAMPLE_NAMES
 from miniwdl_aws.local import limits
@@ -151,9 +157,23 @@ def test_a_large_bundle_without_any_bucket_is_refused_with_the_remedy() -> None:
         plan(settings(s3upload=None), request(Bundle({"a.wdl": os.urandom(20_000)})))
 
 
+def test_variables_that_do_not_fit_travel_with_the_bundle() -> None:
+    """Long policies for tasks are not the user's problem; what the job itself needs stays."""
+    policies = json.dumps([{"task": f"task_{n}", "memory": 2} for n in range(500)])
+    passed = {"MINIWDL__AWS__TASK_POLICIES": policies, JOB_TAGS_VARIABLE: '{"a": "b"}'}
+    made = plan(settings(environment=passed), request())
+    sent = environment(made)
+    assert "MINIWDL__AWS__TASK_POLICIES" not in sent
+    assert json.loads(sent[JOB_TAGS_VARIABLE])["a"] == "b"
+    bundle = decode_inline(sent[BUNDLE_VARIABLE])
+    content = json.loads(bundle.files[ENVIRONMENT_FILE])
+    assert content == {"MINIWDL__AWS__TASK_POLICIES": policies}
+    validate("SubmitJob", made.job)
+
+
 def test_overrides_never_exceed_what_batch_takes() -> None:
     """Thousands of key=value arguments are refused before AWS refuses them."""
-    with pytest.raises(ConfigurationError, match=f"exceed {MAX_OVERRIDES_BYTES} bytes"):
+    with pytest.raises(ConfigurationError, match=f"exceeds {MAX_OVERRIDES_BYTES} bytes"):
         plan(settings(), request(command=("x" * MAX_OVERRIDES_BYTES,)))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from miniwdl_aws.arguments import changed, parse_arguments, write_arguments
 from miniwdl_aws.bundle import (
     BUNDLE_VARIABLE,
+    ENVIRONMENT_FILE,
     INLINE_PREFIX,
     SCHEME,
     Bundle,
@@ -84,6 +85,15 @@ def lay_out(bundle: Bundle, arguments: Sequence[str], run_dir: Path) -> list[str
     merged = folder / MERGED
     merged.write_bytes(as_json(lay_over(layers, namespace)))
     return write_arguments(changed(parsed, input_files=[str(merged)]))
+
+
+def variables(run_dir: Path) -> dict[str, str]:
+    """Give the variables that travelled with the submission, once it is laid out."""
+    try:
+        content = json.loads((run_dir / FOLDER / ENVIRONMENT_FILE).read_text())
+    except FileNotFoundError:
+        return {}
+    return {str(name): str(value) for name, value in content.items()}
 
 
 def workflow_name(bundle: Bundle, uri: str, task: str | None) -> str:

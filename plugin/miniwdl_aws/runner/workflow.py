@@ -99,7 +99,11 @@ def _run_miniwdl(
     try:
         return run_process(
             _command(arguments, place.directory, options.parsed),
-            {**options.environment, **place.variables()},
+            {
+                **bundles.variables(place.run_dir),
+                **options.environment,
+                **place.variables(),
+            },
             cancellation,
         )
     except BaseException:

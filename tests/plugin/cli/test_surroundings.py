@@ -39,6 +39,20 @@ def test_a_secret_reaches_the_job_by_reference(submit: Submit, aws: "LocalAws") 
     assert [each["tags"]["known"] for each in described] == ["only to the job"]
 
 
+def test_variables_of_any_size_reach_the_job(
+    submit: Submit, aws: "LocalAws", environ: dict[str, str]
+) -> None:
+    """The job's overrides hold 8 KiB, and policies for many tasks are longer."""
+    tags = {f"tag-{number}": "x" * 250 for number in range(40)}
+    environ["MINIWDL__AWS__JOB_TAGS"] = json.dumps(tags)
+    done = submit(HELLO, "name=Ada", "--wait")
+    assert done.returncode == 0, done.stderr
+    calls = json.loads(submit("status", "--json", done.stdout.strip()).stdout)["calls"]
+    (job,) = AwsClients().batch.describe_jobs(jobs=[calls[0]["job_id"]])["jobs"]
+    assert tags.items() <= job["tags"].items()
+    assert aws.bucket
+
+
 def test_another_file_system_is_mounted_from_the_hosts(
     submit: Submit, aws: "LocalAws", tmp_path: Path
 ) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from miniwdl_aws.bundle import Bundle
+from miniwdl_aws.bundle import ENVIRONMENT_FILE, Bundle
 from miniwdl_aws.errors import InvalidInputError
-from miniwdl_aws.runner.bundles import lay_out
+from miniwdl_aws.runner.bundles import lay_out, variables
 
 BUNDLE = Bundle(
     {
@@ -37,6 +37,14 @@ def test_several_files_of_inputs_become_one(tmp_path: Path) -> None:
     assert laid[:2] == [f"{tmp_path}/bundle/source/w.wdl", "c=3"]
     assert laid[2] == "--input"
     assert json.loads(Path(laid[3]).read_text()) == {"a": 2, "b": 1, "w.c": 2}
+
+
+def test_variables_that_travelled_are_given_to_miniwdl(tmp_path: Path) -> None:
+    """They did not fit into the request."""
+    assert variables(tmp_path) == {}
+    bundle = Bundle({ENVIRONMENT_FILE: b'{"MINIWDL__AWS__TASK_POLICIES": "[]"}'})
+    assert lay_out(bundle, ["/mnt/efs/w.wdl"], tmp_path) == ["/mnt/efs/w.wdl"]
+    assert variables(tmp_path) == {"MINIWDL__AWS__TASK_POLICIES": "[]"}
 
 
 def test_a_file_of_inputs_that_is_not_there_is_refused(tmp_path: Path) -> None:
