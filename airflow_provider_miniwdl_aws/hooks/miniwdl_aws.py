@@ -174,12 +174,18 @@ class _ConnectionSession:
         self.region_name: str | None = self._session.region_name
 
     def client(self, service: str, *, region_name: str, config: Any) -> Any:
-        """Make a client; our own options give way to those of the connection."""
+        """Make a client; our own options give way to those of the connection.
+
+        Except that what we send once alone is sent once, however often it would try.
+        """
         endpoint = self._hook.conn_config.get_service_endpoint_url(service)
+        merged = config.merge(self._hook.config)
+        if (config.retries or {}).get("total_max_attempts") == 1:
+            merged.retries = config.retries
         return self._session.client(
             service,
             region_name=region_name,
-            config=config.merge(self._hook.config),
+            config=merged,
             verify=self._hook.verify,
             **({"endpoint_url": endpoint} if endpoint else {}),
         )

@@ -131,6 +131,11 @@ class AwsClients:
         return self._client("batch")  # type: ignore[no-any-return]
 
     @property
+    def batch_once(self) -> "BatchClient":
+        """AWS Batch, for requests that must not be repeated blindly: boto3 sends them once."""
+        return self._client("batch", once=True)  # type: ignore[no-any-return]
+
+    @property
     def ec2(self) -> "EC2Client":
         """Amazon EC2."""
         return self._client("ec2")  # type: ignore[no-any-return]
@@ -164,14 +169,17 @@ class AwsClients:
         with aws_errors("CreateSession"):
             return boto3.session.Session()
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, *, once: bool = False) -> Any:
+        key = f"{service} once" if once else service
         with self._lock:
-            if service not in self._clients:
+            if key not in self._clients:
                 with aws_errors("CreateClient", service):
-                    self._clients[service] = self._session.client(  # type: ignore[call-overload]
-                        service, region_name=self.region, config=_config(self._max_attempts)
+                    self._clients[key] = self._session.client(  # type: ignore[call-overload]
+                        service,
+                        region_name=self.region,
+                        config=_config(1 if once else self._max_attempts),
                     )
-            return self._clients[service]
+            return self._clients[key]
 
 
 def _config(max_attempts: int) -> "Config":

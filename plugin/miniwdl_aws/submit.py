@@ -1,6 +1,7 @@
 """Sending a plan: adopt the run that is there already, or submit it, once."""
 
 import base64
+import dataclasses
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -9,12 +10,17 @@ from miniwdl_aws import names
 from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.errors import AwsNotFoundError
 from miniwdl_aws.jobs import find_jobs, terminate
+from miniwdl_aws.pacer import Pacer
 from miniwdl_aws.plan import Plan, Upload
+from miniwdl_aws.retry import Retry
 from miniwdl_aws.s3 import stat_object, write_object
 from miniwdl_aws.status import JobStatus
 
 _IDENTITY = (names.GENERATION_TAG, names.CONTENT_TAG)
 """The tags that the jobs of one run key differ by."""
+
+SUBMIT_RATE = 48.0
+"""SubmitJob requests a second; an account has 50 (AWS Batch user guide, "Service quotas")."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,14 +40,20 @@ class Submission:
     adopted: bool
 
 
-def submit(clients: AwsClients, plan: Plan) -> Submission:
+def submit(clients: AwsClients, plan: Plan, retry: Retry | None = None) -> Submission:
     """Make sure that one job runs a plan, or has run it successfully.
 
     A live or succeeded job of the same run key, generation and content is adopted. Another live
     job of the run key is terminated first, since a newer one was asked for on purpose.
 
+    Args:
+        clients: where AWS is.
+        plan: what to submit.
+        retry: how SubmitJob is tried; at the account's rate, five times, if not given.
+
     Raises:
-        AwsError: AWS refused; no job was submitted.
+        AwsError: AWS refused; no job was submitted. If it did not answer (`AwsUnavailableError`),
+            a job may have been made; submitting the same plan again adopts it then.
     """
     adopted = adopt(clients, plan)
     if adopted is not None:
@@ -49,17 +61,36 @@ def submit(clients: AwsClients, plan: Plan) -> Submission:
     if plan.upload is not None:
         _put_once(clients, plan.upload)
     _ensure_definition(clients, plan)
-    with aws_errors("SubmitJob", plan.job["jobName"]):
-        answer = clients.batch.submit_job(**plan.job)
-    _log.info("submitted job %s (%s)", answer["jobId"], answer["jobName"])
-    return Submission(job_id=answer["jobId"], job_name=answer["jobName"], adopted=False)
+    submission = _submit_once(clients, plan, retry or Retry(pacer=Pacer(SUBMIT_RATE)))
+    _log.info("submitted job %s (%s)", submission.job_id, submission.job_name)
+    return submission
+
+
+def _submit_once(clients: AwsClients, plan: Plan, retry: Retry) -> Submission:
+    """Send SubmitJob, which has no client token, such that it makes one job.
+
+    After a failure that leaves open whether the job was made, it is looked for by its run key
+    before the request is sent again.
+    """
+
+    def send() -> Submission:
+        with aws_errors("SubmitJob", plan.job["jobName"]):
+            answer = clients.batch_once.submit_job(**plan.job)
+        return Submission(job_id=answer["jobId"], job_name=answer["jobName"], adopted=False)
+
+    def look() -> Submission | None:
+        found = adopt(clients, plan)
+        return dataclasses.replace(found, adopted=False) if found else None
+
+    return retry.call(send, before_retry=look)
 
 
 def adopt(clients: AwsClients, plan: Plan) -> Submission | None:
     """Find the job that a plan asks for, and end others of its run key.
 
     Returns:
-        The newest job of the plan's run key, generation and content that lives or has succeeded.
+        The oldest job of the plan's run key, generation and content that lives or has succeeded:
+        should there be two, that is the one whose head has the run directory.
     """
     adoptable: list[JobStatus] = []
     for status in jobs_of_run_key(clients, plan.job["jobQueue"], plan.run_key):
@@ -71,9 +102,9 @@ def adopt(clients: AwsClients, plan: Plan) -> Submission | None:
             terminate(clients, status.job_id, _superseded(plan))
     if not adoptable:
         return None
-    newest = max(adoptable, key=lambda status: status.created_at or 0)
-    _log.info("adopted job %s (%s)", newest.job_id, newest.status)
-    return Submission(job_id=newest.job_id, job_name=newest.job_name, adopted=True)
+    oldest = min(adoptable, key=lambda status: status.created_at or 0)
+    _log.info("adopted job %s (%s)", oldest.job_id, oldest.status)
+    return Submission(job_id=oldest.job_id, job_name=oldest.job_name, adopted=True)
 
 
 def _superseded(plan: Plan) -> str:

@@ -10,7 +10,9 @@ ROOT = Path(__file__).parent.parent.parent
 PLUGIN = ROOT / "plugin" / "miniwdl_aws"
 POLICIES = ROOT / "docs" / "policies"
 
-CALL = re.compile(r"\.(batch|ec2|efs|logs|s3|sagemaker)\.(?:get_paginator\(\s*\"(\w+)\"|(\w+)\()")
+CALL = re.compile(
+    r"\.(batch|ec2|efs|logs|s3|sagemaker)(?:_once)?\.(?:get_paginator\(\s*\"(\w+)\"|(\w+)\()"
+)
 
 IN_THE_JOB = (
     "backend",

@@ -13,7 +13,10 @@ from miniwdl_aws.cancel import cancel_run, task_jobs, task_queues
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.errors import JobLostError
 from miniwdl_aws.jobs import describe_all, terminate
+from miniwdl_aws.local import LocalAws
+from miniwdl_aws.pacer import Pacer
 from miniwdl_aws.plan import JobRequest, Plan, plan
+from miniwdl_aws.retry import Retry
 from miniwdl_aws.settings import SubmitSettings
 from miniwdl_aws.status import JobStatus
 from miniwdl_aws.submit import jobs_of_run_key, submit
@@ -41,6 +44,35 @@ def test_a_live_job_of_the_same_key_is_adopted(
     assert first.job_id == second.job_id
     assert len(jobs_of_run_key(clients, settings.workflow_queue, run_key)) == 1
     terminate(clients, first.job_id, "end of test")
+
+
+@pytest.mark.parametrize("kind", ["drop-after", "drop-before", "server-error,code=503"])
+def test_an_unanswered_submission_makes_one_job(
+    local_aws: LocalAws, clients: AwsClients, settings: SubmitSettings, run_key: str, kind: str
+) -> None:
+    """A connection that breaks after Batch took the job does not make a second one."""
+    made = planned(settings, run_key)
+    retry = Retry(pacer=Pacer(48.0), sleep=lambda _: None)
+    rules = local_aws.faults.add(f"{kind},operation=SubmitJob,times=2")
+    try:
+        submission = submit(clients, made, retry)
+    finally:
+        local_aws.faults.remove(rules[0])
+    (job,) = jobs_of_run_key(clients, settings.workflow_queue, run_key)
+    assert (submission.job_id, submission.adopted) == (job.job_id, False)
+    terminate(clients, job.job_id, "end of test")
+
+
+def test_of_two_jobs_of_a_run_the_older_is_adopted(
+    clients: AwsClients, settings: SubmitSettings, run_key: str
+) -> None:
+    """Two submitters who knew nothing of each other agree on the job that has the run directory."""
+    made = planned(settings, run_key)
+    first = submit(clients, made)
+    second = clients.batch.submit_job(**made.job)["jobId"]
+    assert submit(clients, made).job_id == first.job_id
+    for job_id in (first.job_id, second):
+        terminate(clients, job_id, "end of test")
 
 
 def test_a_succeeded_job_is_adopted_and_a_failed_one_is_not(

@@ -120,6 +120,19 @@ def test_the_aws_connection_gives_credentials_and_endpoint(
     assert message == "AWS Batch answers in us-west-2; job queue miniwdl-workflow is ENABLED"
 
 
+def test_no_connection_makes_requests_be_repeated_blindly(connect: Connect) -> None:
+    """SubmitJob is sent once, though the AWS connection has all else tried ten times."""
+    connect(
+        "patient",
+        "aws",
+        extra={"region_name": "us-west-2", "config_kwargs": {"retries": {"max_attempts": 10}}},
+    )
+    clients = MiniwdlAwsHook(aws_conn_id="patient").clients
+    made: list[Any] = [clients.batch, clients.batch_once]
+    tries = [each.meta.config.retries["total_max_attempts"] for each in made]
+    assert tries == [11, 1]
+
+
 @pytest.mark.usefixtures("aws")
 def test_the_test_button_tells_what_is_wrong(connect: Connect) -> None:
     """A queue that is not there is a failed test, with its name."""

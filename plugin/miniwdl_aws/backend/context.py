@@ -8,7 +8,7 @@ from typing import Any
 
 from miniwdl_aws.backend.details import LateDetails
 from miniwdl_aws.backend.events import Backstop
-from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.jobs import Definitions
 from miniwdl_aws.backend.journal import Journal
 from miniwdl_aws.backend.queues import Queues
 from miniwdl_aws.backend.sentinel import SignWatcher
@@ -22,6 +22,7 @@ from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.heads import place_of
 from miniwdl_aws.pacer import Pacer
 from miniwdl_aws.plan import RUN_KEY_VARIABLE
+from miniwdl_aws.retry import Retry
 
 SUBMIT_BURST = 50.0
 """SubmitJob requests that may go at once (AWS Batch user guide, "Service quotas")."""

@@ -26,6 +26,7 @@ from miniwdl_aws.backend.sentinel import Mailbox
 from miniwdl_aws.backend.starting import StartingJob
 from miniwdl_aws.backend.waiting import JobWaiter
 from miniwdl_aws.errors import AwsError, InvalidInputError
+from miniwdl_aws.retry import Stopped
 from miniwdl_aws.status import JobStatus
 
 TERMINATION_SECONDS = 10.0
@@ -46,7 +47,7 @@ def submission_errors(logger: logging.Logger) -> Iterator[None]:
     """
     try:
         yield
-    except jobs.Stopped:
+    except Stopped:
         raise Terminated(quiet=True) from None
     except (AwsError, InvalidInputError, OSError) as exc:
         logger.error(Message("job not submitted", error=str(exc)))  # noqa: TRY400  (the error says it all)

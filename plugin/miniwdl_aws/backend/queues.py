@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from miniwdl_aws.backend.jobs import Retry
 from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.errors import AwsError, ConfigurationError
 from miniwdl_aws.fargate import MEMORY_MIB
+from miniwdl_aws.retry import Retry
 
 MAX_VCPUS = 1920
 MAX_MEMORY_BYTES = 32 * 2**40

@@ -15,11 +15,11 @@ from typing import Any, Self
 
 from WDL._util import StructuredLogMessage as Message
 
-from miniwdl_aws.backend.jobs import Retry
 from miniwdl_aws.backend.queues import ComputeEnvironment, JobQueue, Queues
 from miniwdl_aws.clients import AwsClients, aws_errors
 from miniwdl_aws.failures import NOT_STARTED
 from miniwdl_aws.jobs import describe_all
+from miniwdl_aws.retry import Retry
 from miniwdl_aws.status import JobStatus
 
 EXPLAIN_AFTER_SECONDS = 300.0

@@ -21,7 +21,7 @@ from miniwdl_aws.backend import BatchJob, BatchJobNoEfs
 from miniwdl_aws.backend.context import BackendContext
 from miniwdl_aws.backend.details import LateDetails
 from miniwdl_aws.backend.events import Backstop
-from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.jobs import Definitions
 from miniwdl_aws.backend.journal import Journal
 from miniwdl_aws.backend.queues import Queues
 from miniwdl_aws.backend.sentinel import Pace, SignWatcher
@@ -31,6 +31,7 @@ from miniwdl_aws.backend.waiting import TerminationWatch
 from miniwdl_aws.describer import Cadence, Describer, batch_describe_jobs
 from miniwdl_aws.heads import RunPlace
 from miniwdl_aws.pacer import Pacer
+from miniwdl_aws.retry import Retry
 
 PARENT = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 

@@ -8,10 +8,11 @@ import pytest
 from miniwdl_aws.backend import jobs
 from miniwdl_aws.backend.definition import task_definition
 from miniwdl_aws.backend.demand import Demand
-from miniwdl_aws.backend.jobs import Definitions, Retry
+from miniwdl_aws.backend.jobs import Definitions
 from miniwdl_aws.backend.settings import BackendSettings
 from miniwdl_aws.errors import AwsError, AwsUnavailableError
 from miniwdl_aws.pacer import Pacer
+from miniwdl_aws.retry import Retry, Stopped
 
 SETTINGS = BackendSettings(task_queue="q", fs="fs-1")
 REQUEST = {
@@ -87,6 +88,6 @@ def test_attempts_are_bounded(batch: Any, retry: Any) -> None:
 
 def test_nothing_is_submitted_once_the_run_terminates(batch: Any, retry: Any) -> None:
     """A thread that waited for its turn looks again before it submits."""
-    with pytest.raises(jobs.Stopped):
+    with pytest.raises(Stopped):
         jobs.submit(batch, retry, REQUEST, stopping=lambda: True)
     assert not batch.jobs
