@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import WDL
+
 from miniwdl_aws.heads import run_directory
 
 SAMPLE_INPUTS = ("sample", "sample_id", "sample_name")
@@ -156,7 +158,8 @@ def task_plugin(
     texts = {
         binding.name: binding.value.value
         for binding in recv["inputs"]
-        if isinstance(binding.value.value, str)
+        # A File is a String to miniwdl, but the path of one names no sample.
+        if type(binding.value) is WDL.Value.String
     }
     with TASKS.holding(run_dir, identify(task.name, run_id_stack, Path(run_dir), texts)):
         recv = yield recv

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+import WDL
 from hypothesis import given, strategies as st
 
-from miniwdl_aws.backend.identity import TASKS, identify
+from miniwdl_aws.backend.identity import TASKS, identify, task_plugin
 from miniwdl_aws.backend.tags import PLACEHOLDERS, check_tags, fill
 
 ALL = {"all": "-".join(f"{{{name}}}" for name in PLACEHOLDERS)}
@@ -88,6 +89,27 @@ def test_the_sample_may_be_that_of_the_run(tmp_path: Path) -> None:
     assert identify("t", ["wf", "call-align"], call, {}).sample_of_run == "S9"
     assert identify("t", ["wf", "call-align"], call, {"sample": "a"}).sample_of_run == "a"
     assert identify("t", ["t"], tmp_path / "none", {}).sample_of_run == ""
+
+
+def test_the_plugin_tells_names_while_a_task_runs() -> None:
+    """It changes nothing, and what it remembers is gone with the task; a file is no sample."""
+    inputs = WDL.values_from_json(
+        {"sample": "x.bam", "sample_id": "S1"},
+        WDL.parse_document(
+            "version 1.0\ntask t { input { File sample String sample_id } command {} }"
+        )
+        .tasks[0]
+        .available_inputs,
+    )
+    given = {"inputs": inputs}
+    task = WDL.parse_document("version 1.0\ntask align { command {} }").tasks[0]
+    plugin = task_plugin(None, None, ["wf", "call-a-1"], "/r/x/call-a-1", task, **given)
+    assert next(plugin) == given
+    found = TASKS.find("/r/x/call-a-1", "call-a-1")
+    assert (found.task, found.call, found.run, found.sample) == ("align", "wf.a", "x", "S1")
+    assert plugin.send({"command": "c"}) == {"command": "c"}
+    plugin.close()
+    assert TASKS.find("/r/x/call-a-1", "call-a-1").task == "a"
 
 
 def test_a_task_that_no_plugin_saw_is_named_by_its_call() -> None:
