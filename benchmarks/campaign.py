@@ -30,7 +30,7 @@ from miniwdl_aws.local.server import LocalAws
 from miniwdl_aws.local.settings import TASK_QUEUE, WORKFLOW_QUEUE, LocalAwsSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mypy_boto3_batch import BatchClient
 
@@ -312,14 +312,14 @@ def arena() -> Iterator[Arena]:
         yield Arena(aws)
 
 
-def campaign(place: Arena, runs: int, seed: int, say: Any) -> list[Verdict]:
-    """Make so many runs, after an undisturbed one that tells how long they take."""
+def campaign(place: Arena, numbers: Iterable[int], seed: int, say: Any) -> list[Verdict]:
+    """Make the runs of these numbers, after an undisturbed one that tells how long they take."""
     calm = place.run(Plan(number=0, kills=()))
     if calm.problems:
         raise BenchmarkError(f"the undisturbed run failed: {calm.problems}")
     say(f"an undisturbed run takes {calm.seconds:.1f} s")
     verdicts = []
-    for number in range(1, runs + 1):
+    for number in numbers:
         verdict = place.run(make_plan(seed, number, calm.seconds))
         verdicts.append(verdict)
         say(_line(verdict))
@@ -343,10 +343,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.campaign", description=__doc__)
     parser.add_argument("--runs", type=int, default=100, help="how many runs [100]")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn [1]")
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="this run of the seed alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the verdicts here")
     args = parser.parse_args(argv)
     with arena() as place:
-        verdicts = campaign(place, args.runs, args.seed, lambda line: print(line, flush=True))
+        numbers = [args.only] if args.only else range(1, args.runs + 1)
+        verdicts = campaign(place, numbers, args.seed, lambda line: print(line, flush=True))
     wrong = [verdict for verdict in verdicts if verdict.problems]
     kills = sum(verdict.killed for verdict in verdicts)
     print(f"{len(verdicts)} runs, {kills} heads killed, {len(wrong)} wrong (seed {args.seed})")

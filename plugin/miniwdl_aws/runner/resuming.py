@@ -44,22 +44,21 @@ def find(options: RunOptions) -> Path | None:
     """Find the run directory that this workflow job is to take up.
 
     1. The one that an earlier attempt of the same job made.
-    2. The one of a job with the same run key and content that has not come to a conclusion: its
-       head died.
+    2. The one of a job with the same run key and content that did not come to its end: its head
+       died, be it after the run had succeeded and before that was published. One that came to its
+       end has forgotten its directory (`unpoint`).
 
     Returns:
         None if a new one is to be made.
     """
     if options.exactly:
         return options.directory if _marker(options.directory) is not None else None
-    for index, path in enumerate(_paths(options, options.directory)):
+    for path in _paths(options, options.directory):
         pointer = _read(path)
         if pointer is None or pointer.content != content_of(options):
             continue
         run_dir = options.directory / pointer.name
-        marker = _marker(run_dir)
-        own = index == 0 and bool(options.job_id)
-        if marker is not None and (own or marker.state == "running"):
+        if _marker(run_dir) is not None:
             return run_dir
     return None
 
