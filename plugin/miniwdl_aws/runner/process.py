@@ -61,6 +61,7 @@ class Cancellation:
     left: str = ""
     _process: "subprocess.Popen[bytes] | None" = None
     _timer: threading.Timer | None = None
+    _deciding: bool = False
     _kill_after: float = field(default=KILL_AFTER_SECONDS)
 
     @property
@@ -77,6 +78,7 @@ class Cancellation:
             self._forward()
         else:
             # Not here: a signal handler must not wait.
+            self._deciding = True
             threading.Thread(target=self._decide, daemon=True).start()
 
     def leave(self, why: str) -> None:
@@ -90,7 +92,7 @@ class Cancellation:
         self._process = process
         if self.left:
             self.leave(self.left)
-        elif self.requested and self.spare is None:
+        elif self.requested and not self._deciding:
             self._forward()
 
     def detach(self) -> None:
@@ -106,7 +108,7 @@ class Cancellation:
             spared = answers.get(timeout=DECIDE_SECONDS)
         except queue.Empty:
             spared = False
-        self.spare = None
+        self._deciding = False
         if spared:
             self.leave("the job is going to have another attempt, which takes over its task jobs")
         else:

@@ -182,3 +182,13 @@ def test_a_run_that_is_over_ends_its_task_jobs() -> None:
         cancellation = Cancellation(spare=spare)
         assert told(cancellation).exit_code == 7
         assert cancellation.left == ""
+
+
+def test_a_signal_that_came_before_anybody_could_be_asked_ends_the_run() -> None:
+    """It came while the run directory was made: there is nothing yet that could be spared."""
+    cancellation = Cancellation()
+    cancellation.request(signal.SIGTERM)
+    cancellation.spare = lambda: True
+    result = run_process(python("import time; time.sleep(60)"), ENVIRONMENT, cancellation)
+    assert result.exit_code == 128 + signal.SIGTERM
+    assert cancellation.left == ""
