@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from benchmarks import environments, linking, local_speed, peers, workloads
+from benchmarks import environments, image, linking, local_speed, peers, workloads
 from benchmarks.cloud import Clock, emulated
 from benchmarks.errors import BenchmarkError
 from benchmarks.judgement import judge, judge_crowds
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / ".bench"
 COMPARED = ("scatter", "series", "crowd")
-NAMES = (*COMPARED, "linking", "local")
+NAMES = (*COMPARED, "linking", "image", "local")
 _T = TypeVar("_T")
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it: 128 plus SIGINT's number."""
@@ -88,6 +88,8 @@ def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -
         try:
             if name == "local":
                 rows += _speed()
+            elif name == "image":
+                rows += _image()
             elif name == "linking":
                 rows += _linking(settings)
             elif name == "crowd":
@@ -144,6 +146,11 @@ def _linking(settings: BenchmarkSettings) -> list[Row]:
         linking.measure(settings.directory, settings.linked, tuned=tuned) for tuned in (False, True)
     )
     return linking.rows(theirs, ours)
+
+
+def _image() -> list[Row]:
+    _say("running image, the workflow image")
+    return image.rows(image.measure())
 
 
 def _speed() -> list[Row]:

@@ -7,101 +7,22 @@ import shutil
 import subprocess
 import tarfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from miniwdl_aws.local import LocalAws, LocalAwsSettings
+from tools.engines import Engine, find_engine
 
-ROOT = Path(__file__).parent.parent
-CA_BUNDLE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 BUSYBOX_TAG = "localhost/miniwdl-aws-test-busybox"
-
-PODMAN_CONF = """\
-[containers]
-default_ulimits = ["nofile=1024:4096", "nproc=1024:4096"]
-"""
-"""Podman raises these limits by default, which it may not do everywhere."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Engine:
-    """A container engine's command line.
-
-    Attributes:
-        program: `podman` or `docker`.
-        environment: What it runs with.
-    """
-
-    program: str
-    environment: Mapping[str, str] = field(repr=False)
-
-    def call(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs it with arguments; fails the test with what it said unless it ends well."""
-        done = subprocess.run(
-            [self.program, *arguments],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=500,
-            check=False,
-        )
-        if check and done.returncode:
-            pytest.fail(
-                f"{self.program} {' '.join(arguments)} ended with {done.returncode}:\n"
-                f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-            )
-        return done
-
-    def works(self) -> bool:
-        """Whether the program is there and its engine answers."""
-        if not shutil.which(self.program):
-            return False
-        return self.call("info", check=False).returncode == 0
-
-    def has_image(self, tag: str) -> bool:
-        """Whether an image of this name is in the engine's store."""
-        return self.call("image", "inspect", tag, check=False).returncode == 0
-
-    def build(self, tag: str, *, base: str) -> None:
-        """Builds the Dockerfile of the checkout on a base image."""
-        options = ["--network=host", "--build-arg", f"BASE_IMAGE={base}", "--tag", tag]
-        self.call("build", *options, *self.build_options(), str(ROOT))
-
-    def build_options(self) -> list[str]:
-        """Gives what a build needs on this host, and nowhere else."""
-        if self.program != "podman":
-            return []
-        return ["--ulimit=nofile=1024:4096", *host_ca_bundle(self.environment)]
-
-    def run(
-        self, image: str, *command: str, options: Iterable[str] = (), check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """Runs a command in a container on the host's network, and removes the container."""
-        return self.call("run", "--rm", "--network=host", *options, image, *command, check=check)
-
-
-def host_ca_bundle(environment: Mapping[str, str]) -> list[str]:
-    """Gives a build's pip the CA bundle that this host names, if it names one."""
-    for name in CA_BUNDLE_VARIABLES:
-        if (path := environment.get(name)) and Path(path).is_file():
-            return [f"--volume={path}:{path}:ro", f"--env=PIP_CERT={path}"]
-    return []
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Podman or else Docker, whichever works."""
-    conf = tmp_path_factory.mktemp("engine") / "containers.conf"
-    conf.write_text(PODMAN_CONF)
-    environment = {"CONTAINERS_CONF": str(conf), **os.environ}
-    for program in ("podman", "docker"):
-        found = Engine(program=program, environment=environment)
-        if found.works():
-            return found
+    if found := find_engine(tmp_path_factory.mktemp("engine")):
+        return found
     pytest.skip("neither podman nor docker works here; `make containers` installs Podman on Debian")
 
 

@@ -11,7 +11,7 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
         main(["scater"])
     assert raised.value.code == 2
     assert (
-        "no benchmark is named 'scater': there are scatter, series, crowd, linking, local"
+        "no benchmark is named 'scater': there are scatter, series, crowd, linking, image, local"
         in capsys.readouterr().err
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import Engine
+from tools.engines import Engine
 
 ROOT = Path(__file__).parent.parent.parent
 BASE_VARIABLE = "MINIWDL_AWS_TEST_BASE_IMAGE"

@@ -24,7 +24,9 @@ def run_ci(tmp_path: Path) -> Run:
     programs.mkdir()
     shutil.copy(ROOT / ".ci" / "run", checkout / ".ci" / "run")
 
-    def run(*failing: str) -> subprocess.CompletedProcess[str]:
+    def run(*failing: str, image: bool = True) -> subprocess.CompletedProcess[str]:
+        (programs / "podman").write_text(f"#!/bin/sh\nexit {0 if image else 1}\n")
+        (programs / "podman").chmod(0o755)
         lines = [
             "#!/bin/sh",
             'echo "make $*"',
@@ -53,6 +55,12 @@ def test_it_passes_when_every_step_passes(run_ci: Run) -> None:
     calls = [line.split()[2:] for line in done.stdout.splitlines() if line.startswith("make ")]
     assert calls[-3:] == [["check"], ["test"], ["bench", "N=100"]]
     assert done.stdout.splitlines()[-1] == CLOSING
+
+
+def test_the_image_is_measured_where_its_base_is(run_ci: Run) -> None:
+    """Without a container engine the other benchmarks run all the same."""
+    (bench,) = [line for line in run_ci(image=False).stdout.splitlines() if "bench N=100 " in line]
+    assert bench.endswith("BENCH=scatter series crowd linking local")
 
 
 @pytest.mark.parametrize("step", ["check", "test", "bench"])
