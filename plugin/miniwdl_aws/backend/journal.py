@@ -3,7 +3,7 @@
 Each attempt of a call has an entry of its own in the call's run directory, ``job.json`` (of later
 attempts ``job2.json`` …), which one thread alone writes. It is written before SubmitJob with the
 name that the job is going to have, and again with its id. An entry is put in place by a rename,
-after it was flushed to the server: readers see the old one, the new one, or none, whenever the
+once it is written in full: readers see the old one, the new one, or none, whenever the
 writer dies. SubmitJob has no client token, so between the two a job may exist whose id nobody
 knows; it is found by its name, which no other job bears.
 """
@@ -56,13 +56,18 @@ def entry_path(task_dir: Path, attempt: int) -> Path:
 
 
 def write_entry(path: Path, entry: Entry) -> None:
-    """Put an entry in place, in full and for good."""
+    """Put an entry in place, in full.
+
+    Before its job is submitted it is also made to last: some file systems, other than NFS, keep
+    what was closed in the memory of a host that may fail. Afterwards the name would do.
+    """
     content = {"protocol": PROTOCOL, **vars(entry)}
     new = path.with_name(f"{path.name}.new")
     with new.open("wb", buffering=0) as file:
         # In one line: with an indent, Python's json is ten times slower.
         file.write(json.dumps(content, sort_keys=True).encode() + b"\n")
-        os.fsync(file.fileno())
+        if not entry.job_id:
+            os.fsync(file.fileno())
     new.replace(path)
 
 

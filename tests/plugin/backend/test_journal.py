@@ -26,7 +26,7 @@ ENTRIES = st.builds(
     task_dir=TEXT,
     job_name=TEXT,
     job_queue=TEXT,
-    job_id=TEXT,
+    job_id=st.one_of(st.just(""), TEXT),
     submitted_at=st.floats(0, 1e10),
     inputs=st.dictionaries(TEXT, TEXT, max_size=3),
 )
