@@ -156,6 +156,11 @@ class AwsClients:
         return self._client("s3")  # type: ignore[no-any-return]
 
     @property
+    def public_s3(self) -> "S3Client":
+        """Amazon S3 without credentials, as everybody sees it."""
+        return self._client("s3", signed=False)  # type: ignore[no-any-return]
+
+    @property
     def sagemaker(self) -> Any:  # its stubs are not worth a dependency for two requests
         """Amazon SageMaker AI."""
         return self._client("sagemaker")
@@ -169,23 +174,25 @@ class AwsClients:
         with aws_errors("CreateSession"):
             return boto3.session.Session()
 
-    def _client(self, service: str, *, once: bool = False) -> Any:
-        key = f"{service} once" if once else service
+    def _client(self, service: str, *, once: bool = False, signed: bool = True) -> Any:
+        key = f"{service} {once=} {signed=}"
         with self._lock:
             if key not in self._clients:
                 with aws_errors("CreateClient", service):
                     self._clients[key] = self._session.client(  # type: ignore[call-overload]
                         service,
                         region_name=self.region,
-                        config=_config(1 if once else self._max_attempts),
+                        config=_config(1 if once else self._max_attempts, signed=signed),
                     )
             return self._clients[key]
 
 
-def _config(max_attempts: int) -> "Config":
-    from botocore.config import Config  # noqa: PLC0415  (see `AwsClients`)
+def _config(max_attempts: int, *, signed: bool = True) -> "Config":
+    from botocore import UNSIGNED  # noqa: PLC0415  (see `AwsClients`)
+    from botocore.config import Config  # noqa: PLC0415
 
     return Config(
+        signature_version=None if signed else UNSIGNED,
         retries={"mode": "standard", "total_max_attempts": max_attempts},
         max_pool_connections=MAX_CONNECTIONS,
         user_agent_extra=f"miniwdl-aws/{__version__}",

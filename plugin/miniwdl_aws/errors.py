@@ -21,6 +21,7 @@
     │   ├── JobTimeoutError         an attempt ran past its time-out
     │   ├── JobCancelledError       somebody cancelled or terminated it
     │   └── JobLostError            Batch no longer knows it, or could not be asked for too long
+    ├── StagingError                an input on S3 could not be brought to the shared file system
     ├── PublicationError            objects could not be published to S3, or do not match
     └── CleanupRefusedError         a directory may not be deleted
 """
@@ -288,6 +289,25 @@ class PublicationError(MiniwdlAwsError):
     def __init__(self, message: str, failed: tuple[str, ...] = ()) -> None:
         self.failed = failed
         super().__init__(message)
+
+
+class StagingError(MiniwdlAwsError):
+    """An input on S3 could not be brought to the shared file system.
+
+    Args:
+        uri: the input.
+        problem: what is wrong, as a clause.
+        remedy: what to do, as a sentence.
+        category: ``missing``, ``denied``, ``archived``, ``changed``, ``damaged``, ``no space``,
+            ``ended`` or ``failed``.
+    """
+
+    def __init__(self, uri: str, problem: str, *, remedy: str, category: str) -> None:
+        self.uri = uri
+        self.problem = problem
+        self.remedy = remedy
+        self.category = category
+        super().__init__(f"{uri} {problem}. {remedy}")
 
 
 class CleanupRefusedError(MiniwdlAwsError):

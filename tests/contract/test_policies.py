@@ -18,6 +18,7 @@ IN_THE_JOB = (
     "backend",
     "runner",
     "publish",
+    "staging",
     "cancel.py",
     "cleanup.py",
     "describer.py",

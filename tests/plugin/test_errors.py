@@ -18,6 +18,7 @@ def examples() -> list[errors.MiniwdlAwsError]:
             for aws_error in aws_errors
         ),
         *(job_error("it failed", failure) for job_error in errors.JOB_ERRORS.values()),
+        errors.StagingError("s3://b/k", "is gone", remedy="Look.", category="missing"),
         errors.PublicationError("not there", failed=("a", "b")),
         errors.CleanupRefusedError("not ours"),
     ]

@@ -217,6 +217,21 @@ def variable(section: str, key: str) -> str:
     return f"MINIWDL__{section.upper()}__{key.upper()}"
 
 
+def read_option(cfg: Configuration, key: str, parse: Callable[[str], Any], default: Any) -> Any:
+    """Read an option of the section ``[aws]`` that is not one of the backend's.
+
+    Args:
+        cfg: miniwdl's configuration.
+        key: the option.
+        parse: reads its text, or raises ValueError with the rule that it breaks.
+        default: its value where it is not set.
+
+    Raises:
+        ConfigurationError: it is wrong.
+    """
+    return _read(cfg, key, parse, default)
+
+
 def _read(cfg: Configuration, key: str, parse: Callable[[str], Any], default: Any) -> Any:
     text = cfg.get(SECTION, key, "")
     if not text:

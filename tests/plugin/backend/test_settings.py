@@ -10,6 +10,7 @@ from miniwdl_aws.backend.policies import read_policies
 from miniwdl_aws.backend.retries import Escalation
 from miniwdl_aws.backend.settings import MAX_SUBMIT_RATE, BackendSettings, read_settings
 from miniwdl_aws.errors import ConfigurationError
+from miniwdl_aws.staging import settings as staging
 
 REFERENCE = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"
 
@@ -189,6 +190,7 @@ def test_the_shipped_configuration_names_every_option() -> None:
             return super().get(section, key, default)
 
     read_settings(Recorder(), user="")
+    staging.read_settings(Recorder())
     text = resources.files("miniwdl_aws").joinpath("miniwdl_aws.cfg").read_text()
     section = text.partition("[aws]")[2].partition("\n[")[0]
     assert (

@@ -1,0 +1,168 @@
+"""What lies on S3: objects, and what stands for the content of one or of a folder."""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from miniwdl_aws.errors import StagingError
+
+_URI = re.compile(r"s3://([^/]+)(?:/(.*))?", re.DOTALL)
+_CHECKSUM = "Checksum"
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Object:
+    """One version of an object.
+
+    Attributes:
+        bucket: its bucket.
+        key: its key.
+        etag: its ETag, without quotes.
+        size: in bytes.
+        modified: when it was put, in seconds since 1970.
+        version: its version's id; empty in a bucket without versions.
+        checksums: values by the names of algorithms, as far as S3 tells them.
+    """
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    modified: float
+    version: str = ""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def uri(self) -> str:
+        """Its URI."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """All objects below a prefix.
+
+    Attributes:
+        bucket: the bucket.
+        prefix: what all keys begin with; ends in "/" unless it is empty.
+        objects: the objects, by their paths below the prefix.
+        folders: paths of folders that have an object of their own, as consoles make them.
+    """
+
+    bucket: str
+    prefix: str
+    objects: Mapping[str, S3Object]
+    folders: tuple[str, ...] = ()
+
+    @property
+    def uri(self) -> str:
+        """Its URI."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
+    def size(self) -> int:
+        """Bytes of all objects."""
+        return sum(each.size for each in self.objects.values())
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Split a URI into bucket and key; nothing in a key is special.
+
+    Raises:
+        StagingError: it names no bucket.
+
+    >>> split("s3://bucket/a b/c?d#e")
+    ('bucket', 'a b/c?d#e')
+    """
+    match = _URI.fullmatch(uri)
+    if match is None:
+        raise StagingError(uri, "is no S3 URI", remedy="Give s3://BUCKET/KEY.", category="missing")
+    return match[1], match[2] or ""
+
+
+def object_of(bucket: str, key: str, answer: Mapping[str, Any]) -> S3Object:
+    """Read what HeadObject, or an entry of ListObjectsV2, says of an object."""
+    return S3Object(
+        bucket=bucket,
+        key=key,
+        etag=answer["ETag"].strip('"'),
+        size=answer.get("ContentLength", answer.get("Size", 0)),
+        modified=answer["LastModified"].timestamp(),
+        version=answer.get("VersionId") or "",
+        checksums=_checksums(answer),
+    )
+
+
+def _checksums(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Take the checksums of the whole content; those of parts end in their number."""
+    if answer.get("ChecksumType") == "COMPOSITE":
+        return {}
+    return {
+        name.removeprefix(_CHECKSUM): value
+        for name, value in answer.items()
+        if name.startswith(_CHECKSUM) and isinstance(value, str) and "-" not in value
+    }
+
+
+def folder_of(bucket: str, prefix: str, entries: Iterable[Mapping[str, Any]]) -> Folder:
+    """Read all entries of ListObjectsV2 below a prefix.
+
+    Raises:
+        StagingError: there are none, or they are no tree of files.
+    """
+    found = {each["Key"].removeprefix(prefix): each for each in entries}
+    uri = f"s3://{bucket}/{prefix}"
+    objects = {
+        path: object_of(bucket, entry["Key"], entry)
+        for path, entry in found.items()
+        if path and not path.endswith("/")
+    }
+    folders = tuple(sorted(path[:-1] for path in found if path.endswith("/")))
+    if not found:
+        raise StagingError(
+            uri,
+            "is empty: no object's key begins with it",
+            remedy="Check bucket and prefix.",
+            category="missing",
+        )
+    _refuse_other_than_a_tree(uri, [path for path in found if path], objects.keys())
+    return Folder(bucket=bucket, prefix=prefix, objects=objects, folders=folders)
+
+
+def _refuse_other_than_a_tree(uri: str, paths: Iterable[str], files: Collection[str]) -> None:
+    """A path has no empty or relative names, and no file above it; a folder's ends in "/"."""
+    for path in paths:
+        names = path.removesuffix("/").split("/")
+        above = {"/".join(names[:count]) for count in range(1, len(names) + path.endswith("/"))}
+        if {"", ".", ".."} & set(names) or "\0" in path or any(each in files for each in above):
+            raise StagingError(
+                uri,
+                f"cannot be a directory: the key {path!r} below it can be no file's path beside "
+                "the others",
+                remedy="Give the objects keys that are paths of files, or name them one by one.",
+                category="missing",
+            )
+
+
+def digest(content: S3Object | Folder) -> str:
+    """Give what stands for the content: it changes when the content does.
+
+    An object's ETag changes with its content (Amazon S3 user guide, "Common response headers").
+
+    Args:
+        content: an object or a folder.
+    """
+    parts = [content.bucket]
+    if isinstance(content, S3Object):
+        parts += [content.key, content.etag, content.version]
+    else:
+        parts += [content.prefix, *content.folders]
+        parts += [part for path in sorted(content.objects) for part in _entry(content, path)]
+    text = "\0".join(parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def _entry(folder: Folder, path: str) -> tuple[str, str]:
+    return path, folder.objects[path].etag
