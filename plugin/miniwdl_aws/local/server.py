@@ -216,13 +216,15 @@ class LocalAws:
         stack.callback(self._executor.close)
         self._make_file_system(file_systems, stack)
         queues = Queues(arns, milliseconds)
+        placement = Placement(self.faults, self._pacer, time.monotonic)
+        self._store.observe(placement.observe)
         self._scheduler = Scheduler(
             store=self._store,
             queues=queues,
             runner=FaultyRunner(self._executor, self.faults, faulty_logs),
             arns=arns,
             start_delay_seconds=self.settings.start_delay_seconds,
-            placement=Placement(self.faults, self._pacer, time.monotonic),
+            placement=placement,
         )
         self.faults.observe(self._scheduler.reschedule)
         self._make_resources(queues, arns)

@@ -57,3 +57,31 @@ def test_the_scheduler_waits_and_goes_on(faults: Faults) -> None:
     world.runner.advance(1)
     assert [held.status, behind.status] == ["RUNNING", "RUNNING"]
     assert held.status_reason is None
+
+
+def test_nothing_is_kept_of_jobs_that_wait_no_longer(faults: Faults) -> None:
+    """Started or cancelled, a job leaves no decision behind; each attempt gets its own."""
+    now = 0.0
+    world = World(max_vcpus=2)
+    placement = Placement(faults, Pacer(), lambda: now)
+    world.store.observe(placement.observe)
+    world.scheduler._placement = placement
+    faults.add("stuck-runnable,job=held", "stuck-runnable,job=again,attempt=2,delay=5")
+    again = world.submit(jobName="again", retryStrategy={"attempts": 2})
+    jobs = [world.submit() for _ in range(20)]
+    world.runner.advance()
+    for job in jobs:
+        world.exit(job)
+    assert {job.status for job in jobs} == {"SUCCEEDED"}
+    assert placement._decided == {}
+    world.exit(again, 1)
+    assert (again.status, again.status_reason) == ("RUNNABLE", NO_CAPACITY)
+    assert set(placement._decided) == {again.job_id}
+    now = 5.0
+    world.runner.advance(5)
+    assert again.status == "RUNNING"
+    held = world.submit(jobName="held")
+    world.runner.advance()
+    assert set(placement._decided) == {held.job_id}
+    world.scheduler.cancel(held, "enough")
+    assert placement._decided == {}

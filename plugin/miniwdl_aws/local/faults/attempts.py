@@ -51,12 +51,38 @@ class FaultyRunner:
             verdict = not_started(failed[0], job.container["image"])
             events.task_ended(verdict.exit_code, verdict.status_reason, verdict.reason)
             return
-        for strike in self.faults.strikes(Stage.LOGS, subject):
+        disturbed = self.faults.strikes(Stage.LOGS, subject)
+        for strike in disturbed:
             self._logs.disturb(stream, strike)
+        if disturbed:
+            events = _Ending(events, partial(self._logs.forget, stream))
         for strike in self.faults.strikes(Stage.RUN, subject):
             end = self._runner.stop if strike.kind == "fargate-spot" else self._runner.kill
             events = _Doomed(events, strike, self, partial(end, task_id))
         self._runner.start(job, task_id, stream, events)
+
+
+class _Ending:
+    """Calls a function as an attempt ends, after its whole output was written."""
+
+    def __init__(self, events: AttemptEvents, finish: Callable[[], object]) -> None:
+        self._events = events
+        self._finish = finish
+
+    def task_started(self) -> None:
+        self._events.task_started()
+
+    def task_failed(self, stage: str, error: str) -> None:
+        self._finish()
+        self._events.task_failed(stage, error)
+
+    def task_exited(self, exit_code: int | None, reason: str | None = None) -> None:
+        self._finish()
+        self._events.task_exited(exit_code, reason)
+
+    def task_ended(self, exit_code: int | None, status_reason: str, reason: str | None) -> None:
+        self._finish()
+        self._events.task_ended(exit_code, status_reason, reason)
 
 
 class _Doomed:

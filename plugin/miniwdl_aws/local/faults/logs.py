@@ -27,6 +27,11 @@ class FaultyLogs:
         else:
             self._late[stream] = strike.delay_seconds
 
+    def forget(self, stream: str) -> None:
+        """Forget a log stream that nothing more is written to."""
+        self._missing.discard(stream)
+        self._late.pop(stream, None)
+
     def create_stream(self, stream: str) -> None:
         """Make a log stream; only from the event loop's thread, as the next."""
         self._pass_on(stream, self._logs.create_stream, stream)

@@ -37,25 +37,29 @@ class Placement:
         self._faults = faults
         self._pacer = pacer
         self._clock = clock
-        self._decided: dict[tuple[str, int], _Held | None] = {}
+        self._decided: dict[str, _Held | None] = {}
 
     def hold(self, job: Job) -> Hold | None:
         """Say why a job may not start now, and for how many seconds; None if it may.
 
         Each attempt of a job is decided on once, as it could first start and there are rules.
         """
-        key = (job.job_id, len(job.attempts))
-        if key not in self._decided:
+        if job.job_id not in self._decided:
             if not self._faults.about(Stage.QUEUE):
                 return None
             strikes = self._faults.strikes(Stage.QUEUE, subject_of(job))
-            self._decided[key] = self._held(strikes[0]) if strikes else None
-        held = self._decided[key]
+            self._decided[job.job_id] = self._held(strikes[0]) if strikes else None
+        held = self._decided[job.job_id]
         if held is None or not self._holds(held):
-            self._decided[key] = None
+            self._decided[job.job_id] = None
             return None
         left = None if held.until is None else held.until - self._clock()
         return Hold(held.strike.rule.reason or NO_CAPACITY, left)
+
+    def observe(self, job: Job, previous: str | None) -> None:
+        """Forget what was decided on a job that waits no longer; see ``store.Observer``."""
+        if previous == "RUNNABLE":
+            self._decided.pop(job.job_id, None)
 
     def launch_wait(self, environment: ComputeEnvironment) -> float:
         """Take a launch; return the seconds until it may happen."""
