@@ -1,8 +1,8 @@
 """EventBridge and SQS as moto keeps them, where we need them."""
 
+import contextlib
 import json
 import logging
-import threading
 import uuid
 from collections.abc import Mapping
 from copy import copy
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from miniwdl_aws.environment import without
+from miniwdl_aws.local import moto_locks
 from miniwdl_aws.local.settings import ACCOUNT_ID, EVENT_QUEUE
 
 # As in moto_services: moto makes boto3 sessions as it is imported.
@@ -27,9 +28,6 @@ _logger = logging.getLogger(__name__)
 class EventBridge:
     """Sends events to the targets of moto's rules, those of users and one of our own.
 
-    moto's state is not safe against threads, so whoever asks moto for rules should hold ``lock``.
-    Its SQS queues are safe, and a lock would be held while somebody waits for messages.
-
     Args:
         region: where the event bus is.
     """
@@ -38,7 +36,6 @@ class EventBridge:
         self._backend: EventsBackend = events_backends[ACCOUNT_ID][region]
         self._queues = sqs_backends[ACCOUNT_ID][region]
         self._region = region
-        self.lock = threading.RLock()
         self._ensure_queue()
 
     def send(self, event: Mapping[str, Any]) -> None:
@@ -49,7 +46,7 @@ class EventBridge:
         Args:
             event: its members, ``time`` in seconds since 1970.
         """
-        with self.lock:
+        with moto_locks.EVENTS:
             for rule in list(self._backend.describe_event_bus("default").rules.values()):
                 if rule.state == "ENABLED":
                     self._send(rule, event)
@@ -58,11 +55,10 @@ class EventBridge:
     def _send(self, rule: Rule, event: Mapping[str, Any]) -> None:
         message: Any = event  # of the sort that moto's types want
         try:
-            if not rule.event_pattern.matches_event(message):
-                return
-            others = [target for target in rule.targets if not self._put(target, event)]
-            if others:
-                _send_slowly(rule, others, event)
+            if rule.event_pattern.matches_event(message):
+                for target in rule.targets:
+                    if not self._put(target, event):
+                        _send_slowly(rule, target, event)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with somebody's rule
             _logger.warning("an event was not delivered: rule %s: %r", rule.name, error)
 
@@ -83,7 +79,7 @@ class EventBridge:
         return True
 
     def _ensure_queue(self) -> None:
-        with self.lock:
+        with moto_locks.EVENTS:
             queue = self._queues.create_queue(EVENT_QUEUE)
             self._backend.put_rule(EVENT_QUEUE, event_pattern=json.dumps({"source": ["aws.batch"]}))
             target = {"Id": EVENT_QUEUE, "Arn": queue.queue_arn}
@@ -97,12 +93,14 @@ class EventBridge:
             del queue._messages[:-MOST_MESSAGES]  # noqa: SLF001 - as above
 
 
-def _send_slowly(rule: Rule, targets: list[dict[str, Any]], event: Mapping[str, Any]) -> None:
-    rest = copy(rule)
-    rest.targets = targets
+def _send_slowly(rule: Rule, target: dict[str, Any], event: Mapping[str, Any]) -> None:
+    one = copy(rule)
+    one.targets = [target]
     message: Any = dict(event)
-    transforms = any("InputTransformer" in target for target in targets)
+    transforms = "InputTransformer" in target
     if transforms:
         message["ingestion-time"] = event["time"]
-    # Only where it must: moto's default transformation loses members.
-    rest.send_to_targets(message, transform_input=transforms)
+    to_logs = target["Arn"].split(":")[2] == "logs"
+    with moto_locks.LOGS if to_logs else contextlib.nullcontext():
+        # Only where it must: moto's default transformation loses members.
+        one.send_to_targets(message, transform_input=transforms)

@@ -1,13 +1,13 @@
 """The services that moto simulates: its WSGI application, and its state where we need it."""
 
 import contextlib
-import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from miniwdl_aws.environment import without
+from miniwdl_aws.local import moto_locks
 from miniwdl_aws.local.settings import ACCOUNT_ID, BUCKET, LOG_GROUP, ROLE
 
 # moto makes boto3 sessions as it is imported, and one that it keeps as it first needs it; a profile
@@ -113,8 +113,6 @@ class FileSystems:
 class LogStore:
     """Writes log streams into moto's CloudWatch Logs.
 
-    moto's state is not safe against threads, so whoever asks moto for logs should hold ``lock``.
-
     Args:
         region: where the log group is.
         group: the log group's name; it is made if it does not exist.
@@ -123,8 +121,8 @@ class LogStore:
     def __init__(self, region: str, group: str = LOG_GROUP) -> None:
         self._backend: LogsBackend = logs_backends[ACCOUNT_ID][region]
         self._group = group
-        self.lock = threading.RLock()
-        self._ensure_group()
+        with moto_locks.LOGS:
+            self._ensure_group()
 
     def _ensure_group(self) -> None:
         if self._group not in self._backend.groups:
@@ -132,7 +130,7 @@ class LogStore:
 
     def create_stream(self, stream: str) -> None:
         """Make a log stream."""
-        with self.lock:
+        with moto_locks.LOGS:
             self._ensure_group()
             self._backend.ensure_log_stream(self._group, stream)
 
@@ -141,36 +139,36 @@ class LogStore:
 
         Events for a stream that somebody deleted are dropped, as CloudWatch Logs' agent does.
         """
-        with self.lock, contextlib.suppress(JsonRESTError):
+        with moto_locks.LOGS, contextlib.suppress(JsonRESTError):
             self._backend.put_log_events(self._group, stream, events)
 
 
 def ensure_bucket(region: str, name: str = BUCKET) -> None:
     """Make the bucket unless it exists."""
     backend = s3_backends[ACCOUNT_ID]["aws"]
-    if name not in backend.buckets:
-        backend.create_bucket(name, region)
+    with moto_locks.STARTS:
+        if name not in backend.buckets:
+            backend.create_bucket(name, region)
 
 
 def ensure_role(name: str = ROLE) -> str:
     """Make the role that jobs run under unless it exists; return its ARN."""
     backend = iam_backends[ACCOUNT_ID]["aws"]
-    known = {role.name: role for role in _roles(backend)}
-    if name not in known:
-        known[name] = backend.create_role(
-            role_name=name,
-            assume_role_policy_document=(
-                '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",'
-                '"Principal":{"Service":"ecs-tasks.amazonaws.com"}}]}'
-            ),
-            path="/",
-            permissions_boundary=None,
-            description="Runs workflow and task jobs",
-            tags=[],
-            max_session_duration="3600",
-        )
-    return str(known[name].arn)
+    with moto_locks.STARTS:
+        known = {role.name: role for role in list(backend.roles.values())}
+        return str((known.get(name) or _make_role(backend, name)).arn)
 
 
-def _roles(backend: Any) -> Iterable[Any]:
-    return list(backend.roles.values())
+def _make_role(backend: Any, name: str) -> Any:
+    return backend.create_role(
+        role_name=name,
+        assume_role_policy_document=(
+            '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",'
+            '"Principal":{"Service":"ecs-tasks.amazonaws.com"}}]}'
+        ),
+        path="/",
+        permissions_boundary=None,
+        description="Runs workflow and task jobs",
+        tags=[],
+        max_session_duration="3600",
+    )

@@ -1,12 +1,12 @@
 """The values behind ``secrets`` in container properties."""
 
 import json
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from miniwdl_aws.environment import without
+from miniwdl_aws.local import moto_locks
 from miniwdl_aws.local.settings import ACCOUNT_ID
 from miniwdl_aws.local.spawner import StartError
 
@@ -56,15 +56,12 @@ def parse_secret(value_from: str) -> SecretReference | None:
 class SecretStore:
     """Finds the values of secrets in moto's Secrets Manager and Parameter Store.
 
-    moto's state is not safe against threads, so whoever asks moto for either should hold ``lock``.
-
     Args:
         region: where names of parameters without an ARN are looked up.
     """
 
     def __init__(self, region: str) -> None:
         self._region = region
-        self.lock = threading.RLock()
 
     def values(self, secrets: Iterable[Mapping[str, str]]) -> dict[str, str]:
         """Return the environment variables that ``secrets`` of container properties stand for.
@@ -72,7 +69,7 @@ class SecretStore:
         Raises:
             StartError: a value cannot be had; the message says which and why, and shows none.
         """
-        with self.lock:
+        with moto_locks.SECRETS:
             return {entry["name"]: self._value(entry["valueFrom"]) for entry in secrets}
 
     def _value(self, value_from: str) -> str:

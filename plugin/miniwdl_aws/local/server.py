@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from miniwdl_aws.local import moto_locks
 from miniwdl_aws.local.api import BatchApi
 from miniwdl_aws.local.arns import Arns
 from miniwdl_aws.local.control import Control
@@ -196,8 +197,7 @@ class LocalAws:
         )
         self._store = JobStore(milliseconds, self.settings.job_retention_seconds)
         logs, secrets = LogStore(self.region), SecretStore(self.region)
-        bridge = EventBridge(self.region)
-        self._events = Events(bridge, self.faults, self.region)
+        self._events = Events(EventBridge(self.region), self.faults, self.region)
         stack.callback(self._events.close)
         self._store.observe(self._events.observe)
         self._store.observe_blocks(self._events.observe_block)
@@ -240,12 +240,7 @@ class LocalAws:
             api=api,
             gate=Gate(self._pacer, self.faults),
             others=application(),
-            locks={
-                "logs": logs.lock,
-                "secretsmanager": secrets.lock,
-                "ssm": secrets.lock,
-                "events": bridge.lock,
-            },
+            locks=moto_locks.BY_SERVICE,
             control=Control(self),
         )
         server.start(front, self.settings.server_threads)
