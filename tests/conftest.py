@@ -13,6 +13,7 @@ from tests.engines import (  # noqa: F401 - fixtures
     container_aws,
     docker_host,
     engine,
+    registry,
 )
 
 

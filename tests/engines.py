@@ -7,15 +7,30 @@ import shutil
 import subprocess
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from miniwdl_aws.local import LocalAws, LocalAwsSettings
-from tools.engines import Engine, find_engine
+from miniwdl_aws.local import LocalAws, LocalAwsSettings, container_reaper
+from miniwdl_aws.local.container_request import STATE_LABEL
+from tools.engines import ROOT, Engine, find_engine
 
 BUSYBOX_TAG = "localhost/miniwdl-aws-test-busybox"
+
+UNPACKED_REGISTRY = ROOT / ".registry" / "usr" / "bin" / "docker-registry"
+REGISTRY_CONFIGURATION = """\
+version: 0.1
+storage: {{filesystem: {{rootdirectory: {folder}}}}}
+http: {{addr: "127.0.0.1:0"}}
+"""
+INSECURE_LOOPBACK = """
+[[registry]]
+prefix = "127.0.0.1"
+location = "127.0.0.1"
+insecure = true
+"""
+"""Podman asks every registry for TLS unless told otherwise; Docker asks none of loopback."""
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +49,16 @@ def docker_host(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Ite
         return
     socket = tmp_path_factory.mktemp("podman") / "podman.sock"
     url = f"unix://{socket}"
+    registries = socket.with_name("registries.conf")
+    registries.write_text(registries_of(engine.environment) + INSECURE_LOOPBACK)
+    environment = {**engine.environment, "CONTAINERS_REGISTRIES_CONF": str(registries)}
     command = [engine.program, "system", "service", "--time=0", url]
     with subprocess.Popen(
-        command, env=engine.environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=environment,
+        cwd=socket.parent,  # where conmon leaves a file once a container's memory runs out
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as service:
         tick = threading.Event()
         while not socket.exists():
@@ -44,6 +66,17 @@ def docker_host(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Ite
             tick.wait(0.05)
         yield url
         service.terminate()
+
+
+def registries_of(environment: Mapping[str, str]) -> str:
+    """Return what Podman is told of registries on this machine."""
+    named = environment.get("CONTAINERS_REGISTRIES_CONF", "/etc/containers/registries.conf")
+    return Path(named).read_text() if Path(named).is_file() else ""
+
+
+def push_options(engine: Engine) -> list[str]:
+    """Return what a push to the registry on loopback needs."""
+    return ["--tls-verify=false"] if engine.program == "podman" else []
 
 
 def linked_libraries(program: Path) -> list[Path]:
@@ -91,6 +124,35 @@ def busybox_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> s
 
 
 @pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A container registry on loopback, standing where Amazon ECR stands; its host and port."""
+    program = shutil.which("docker-registry") or str(UNPACKED_REGISTRY)
+    if not Path(program).exists():
+        pytest.skip("no docker-registry here; `make containers` unpacks it on Debian")
+    folder = tmp_path_factory.mktemp("registry")
+    configuration = folder / "config.yml"
+    configuration.write_text(REGISTRY_CONFIGURATION.format(folder=folder / "images"))
+    log = folder / "log"
+    with (
+        log.open("w") as written,
+        subprocess.Popen(
+            [program, "serve", str(configuration)], stdout=written, stderr=written
+        ) as serving,
+    ):
+        yield _listening_at(serving, log)
+        serving.terminate()
+
+
+def _listening_at(serving: subprocess.Popen[bytes], log: Path) -> str:
+    tick = threading.Event()
+    while not (found := re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())):
+        if serving.poll() is not None:
+            pytest.fail(f"the registry ended without listening: {log.read_text()}")
+        tick.wait(0.05)
+    return found[1]
+
+
+@pytest.fixture(scope="session")
 def container_aws(docker_host: str) -> Iterator[LocalAws]:
     """A local AWS whose jobs are containers, for the whole session."""
     settings = LocalAwsSettings(
@@ -98,3 +160,9 @@ def container_aws(docker_host: str) -> Iterator[LocalAws]:
     )
     with LocalAws(settings) as aws:
         yield aws
+
+
+def containers_of(aws: LocalAws) -> list[str]:
+    """Return the ids of all containers of a local AWS, also of those that have ended."""
+    assert aws.settings.docker_host is not None
+    return container_reaper.find(aws.settings.docker_host, f"{STATE_LABEL}={aws.root}")

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +14,14 @@ import boto3
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from miniwdl_aws.local import LocalAws
 
 pytestmark = pytest.mark.container
 
 ROOT = Path(__file__).parent.parent.parent
-UNPACKED = ROOT / ".registry" / "usr" / "bin" / "docker-registry"
 PAGE = ROOT / "docs" / "workflow-image.md"
-
-REGISTRY_CONFIGURATION = """\
-version: 0.1
-storage: {{filesystem: {{rootdirectory: {folder}}}}}
-http: {{addr: "127.0.0.1:0"}}
-"""
 
 DOCKER = """\
 #!/bin/sh
@@ -41,32 +35,6 @@ case $command in
 esac
 exec {program} "$command" "$@"
 """
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A container registry on loopback, standing where Amazon ECR stands; its host and port."""
-    program = shutil.which("docker-registry") or str(UNPACKED)
-    if not Path(program).exists():
-        pytest.skip("no docker-registry here; `make containers` unpacks it on Debian")
-    folder = tmp_path_factory.mktemp("registry")
-    configuration = folder / "config.yml"
-    configuration.write_text(REGISTRY_CONFIGURATION.format(folder=folder / "images"))
-    with subprocess.Popen(
-        [program, "serve", str(configuration)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as serving:
-        yield _listening_at(serving)
-        serving.terminate()
-
-
-def _listening_at(serving: "subprocess.Popen[str]") -> str:
-    for line in serving.stderr or ():
-        if found := re.search(r"listening on (127\.0\.0\.1:\d+)", line):
-            return found[1]
-    pytest.fail("the registry ended without listening")
 
 
 @pytest.fixture(scope="session")

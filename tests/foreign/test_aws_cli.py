@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -193,7 +192,7 @@ def test_logs_are_tailed_and_followed(
         assert process.stdout.readline().rstrip().endswith(" first")
         go.touch()
         assert process.stdout.readline().rstrip().endswith(" second")
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.communicate()
     alarm.cancel()
     lines = aws_cli_v2.output("aws", "logs", "tail", GROUP, *stream).splitlines()

@@ -157,6 +157,14 @@ def bench(local_aws: LocalAws, request: pytest.FixtureRequest) -> Bench:
 
 
 @pytest.fixture
+def boxed(bench: Bench, container_aws: LocalAws, busybox_image: str) -> Bench:
+    """The same with the local AWS whose jobs are containers."""
+    bench.aws, bench.image = container_aws, busybox_image
+    bench.batch = client(container_aws, "batch")
+    return bench
+
+
+@pytest.fixture
 def start_bench(request: pytest.FixtureRequest) -> Iterator[Callable[..., Bench]]:
     """Start further local AWSs with settings of their own; stop them after the test."""
     started: list[LocalAws] = []

@@ -15,23 +15,11 @@ from botocore.exceptions import ClientError
 
 from miniwdl_aws.local import LocalAws, LocalAwsSettings, container_reaper
 from miniwdl_aws.local.container_request import STATE_LABEL
+from tests.engines import containers_of, push_options
 
 pytestmark = pytest.mark.container
 
 Wait = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def boxed(bench: Any, container_aws: LocalAws, busybox_image: str, make_client: Any) -> Any:
-    """A bench whose jobs are containers."""
-    bench.aws, bench.image = container_aws, busybox_image
-    bench.batch = make_client(container_aws, "batch")
-    return bench
-
-
-def containers_of(aws: LocalAws) -> list[str]:
-    assert aws.settings.docker_host is not None
-    return container_reaper.find(aws.settings.docker_host, f"{STATE_LABEL}={aws.root}")
 
 
 def test_an_image_has_a_command_a_directory_and_variables(boxed: Any) -> None:
@@ -50,6 +38,42 @@ def test_an_image_that_is_nowhere_fails_the_start(boxed: Any) -> None:
     assert job["statusReason"] == "Task failed to start"
     assert job["container"]["reason"].startswith("CannotPullContainerError: ")
     assert not {"exitCode", "logStreamName"} & set(job["container"])
+
+
+@pytest.fixture
+def elsewhere(engine: Any, busybox_image: str, registry: str, tmp_path: Path) -> Iterator[str]:
+    """An image that only the registry has."""
+    tag = f"{registry}/miniwdl-aws-test/elsewhere:1"
+    (tmp_path / "Dockerfile").write_text(f"FROM {busybox_image}\nCOPY Dockerfile /srv/made-of\n")
+    engine.call("build", *engine.build_options(), "--tag", tag, str(tmp_path))
+    engine.call("push", *push_options(engine), tag)
+    engine.call("image", "rm", tag)
+    assert not engine.has_image(tag)
+    yield tag
+    engine.call("image", "rm", "--force", tag, check=False)
+
+
+def test_an_image_is_pulled_from_its_registry(
+    boxed: Any, engine: Any, elsewhere: str, busybox_image: str
+) -> None:
+    """As the first job needs it, once for all that start together; they run what is in it."""
+    image = {"image": elsewhere}
+    jobs = [boxed.submit("head", "-n", "1", "made-of", container=image) for _ in range(3)]
+    for job_id in jobs:
+        lines = boxed.lines(boxed.wait_for(job_id, "SUCCEEDED"))
+        assert lines == [f"FROM {busybox_image}"]
+    assert engine.has_image(elsewhere)
+
+
+def test_an_image_that_its_registry_does_not_have_fails_the_start(
+    boxed: Any, registry: str
+) -> None:
+    """With what the registry says."""
+    image = f"{registry}/miniwdl-aws-test/missing:1"
+    job = boxed.wait_for(boxed.submit("true", container={"image": image}), "FAILED")
+    reason = job["container"]["reason"]
+    assert reason.startswith("CannotPullContainerError: ")
+    assert "manifest unknown" in reason or "not found" in reason
 
 
 @pytest.mark.parametrize(
