@@ -56,6 +56,8 @@ class ContainerLauncher:
         LocalAwsError: what an earlier one of this label left cannot be removed.
     """
 
+    mounts = True
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,

@@ -118,6 +118,11 @@ class Executor(Generic[Spec]):
         """What separates the jobs from this machine, in a few words."""
         return self._launcher.isolation
 
+    @property
+    def mounts(self) -> bool:
+        """Whether a job can see a directory of this machine at another path."""
+        return self._launcher.mounts
+
     def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
         """Call a function in the event loop's thread; safe from every thread."""
         with contextlib.suppress(RuntimeError):  # the loop has closed: nothing more happens

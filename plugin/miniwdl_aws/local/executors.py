@@ -1,5 +1,6 @@
 """Makes the executor that the settings ask for."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from miniwdl_aws.local.container_request import (
     default_ulimits,
 )
 from miniwdl_aws.local.engine import Engine, engine_url
+from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.executor import Executor, LogStreams, MakeLauncher, Spec, TaskBuilder
-from miniwdl_aws.local.launchers import ProcessSpec, process_launcher
+from miniwdl_aws.local.launchers import Launcher, NamespaceLauncher, ProcessEvents, ProcessSpec
 from miniwdl_aws.local.pacing import milliseconds
-from miniwdl_aws.local.settings import LocalAwsSettings
+from miniwdl_aws.local.plain_launcher import PlainLauncher
+from miniwdl_aws.local.settings import Isolation, LocalAwsSettings
 from miniwdl_aws.local.tasks import ProcessBuilder, Provisions, search_path
 
 Provide = Callable[[str], Provisions]
@@ -111,3 +114,24 @@ def seen_from_bridge(endpoint_url: str, engine: Engine) -> str:
     except ValueError:  # a name
         everywhere = False
     return f"http://{engine.gateway()}:{parts.port}" if everywhere else endpoint_url
+
+
+def process_launcher(isolation: Isolation) -> MakeLauncher[ProcessSpec]:
+    """Return what makes the launcher that is asked for, or with ``auto`` the best that works here.
+
+    It raises a ``LocalAwsError`` where namespaces are asked for and are not to be had.
+    """
+
+    def make(
+        loop: asyncio.AbstractEventLoop, events: ProcessEvents, staging: Path
+    ) -> Launcher[ProcessSpec]:
+        if isolation == "none":
+            return PlainLauncher(loop, events)
+        try:
+            return NamespaceLauncher(loop, events, staging)
+        except LocalAwsError as error:
+            if isolation == "namespace":
+                raise
+            return PlainLauncher(loop, events, str(error))
+
+    return make

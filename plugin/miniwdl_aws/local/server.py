@@ -18,6 +18,7 @@ from miniwdl_aws.local.definitions import Definitions
 from miniwdl_aws.local.ending import end_jobs
 from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.events import Events
+from miniwdl_aws.local.executor import Executor
 from miniwdl_aws.local.executors import ExecutorMaker
 from miniwdl_aws.local.faults import Faults
 from miniwdl_aws.local.faults.attempts import FaultyRunner
@@ -185,49 +186,62 @@ class LocalAws:
     @property
     def _by_path(self) -> bool:
         """Whether jobs find the file system at its own path."""
-        return self._executor.isolation.startswith("no ")
+        return not self._executor.mounts
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         self.root = self._make_root(stack)
         arns = Arns(self.region)
+        queues = Queues(arns, milliseconds)
         self._pacer = Pacer(
             latency=self.settings.latency,
             rates=self.settings.all_rates,
             seed=self.settings.seed,
         )
         self._store = JobStore(milliseconds, self.settings.job_retention_seconds)
-        logs, secrets = LogStore(self.region), SecretStore(self.region)
-        self._events = Events(EventBridge(self.region), self.faults, self.region)
-        stack.callback(self._events.close)
-        self._store.observe(self._events.observe)
-        self._store.observe_blocks(self._events.observe_block)
+        self._make_events(stack)
         server = HttpServer(self.settings.host, self.settings.port)
         stack.callback(server.close)
         self.endpoint_url = server.url
         file_systems = FileSystems(self.region, self.root / "efs")
-        faulty_logs = FaultyLogs(logs)
-        self._executor = ExecutorMaker(
+        logs = FaultyLogs(LogStore(self.region))
+        self._executor = self._make_executor(file_systems, logs)
+        stack.callback(self._executor.close)
+        self._make_file_system(file_systems, stack)
+        self._scheduler = self._make_scheduler(queues, arns, logs)
+        self._make_resources(queues, arns)
+        server.start(self._make_front(queues, arns), self.settings.server_threads)
+
+    def _make_events(self, stack: contextlib.ExitStack) -> None:
+        self._events = Events(EventBridge(self.region), self.faults, self.region)
+        stack.callback(self._events.close)
+        self._store.observe(self._events.observe)
+        self._store.observe_blocks(self._events.observe_block)
+
+    def _make_executor(self, file_systems: FileSystems, logs: FaultyLogs) -> Executor[Any]:
+        secrets = SecretStore(self.region)
+        return ExecutorMaker(
             settings=self.settings,
             root=self.root,
             endpoint_url=self.endpoint_url,
             provide=lambda url: Provisions(file_systems, secrets, self._job_environment(url)),
-            logs=faulty_logs,
+            logs=logs,
         ).make()
-        stack.callback(self._executor.close)
-        self._make_file_system(file_systems, stack)
-        queues = Queues(arns, milliseconds)
+
+    def _make_scheduler(self, queues: Queues, arns: Arns, logs: FaultyLogs) -> Scheduler:
         placement = Placement(self.faults, self._pacer, time.monotonic)
         self._store.observe(placement.observe)
-        self._scheduler = Scheduler(
+        scheduler = Scheduler(
             store=self._store,
             queues=queues,
-            runner=FaultyRunner(self._executor, self.faults, faulty_logs),
+            runner=FaultyRunner(self._executor, self.faults, logs),
             arns=arns,
             start_delay_seconds=self.settings.start_delay_seconds,
             placement=placement,
         )
-        self.faults.observe(self._scheduler.reschedule)
-        self._make_resources(queues, arns)
+        self.faults.observe(scheduler.reschedule)
+        return scheduler
+
+    def _make_front(self, queues: Queues, arns: Arns) -> Front:
         api = BatchApi(
             arns=arns,
             queues=queues,
@@ -236,14 +250,13 @@ class LocalAws:
             scheduler=self._scheduler,
             shows=Visibility(self.faults).shows,
         )
-        front = Front(
+        return Front(
             api=api,
             gate=Gate(self._pacer, self.faults),
             others=application(),
             locks=moto_locks.BY_SERVICE,
             control=Control(self),
         )
-        server.start(front, self.settings.server_threads)
 
     def _job_environment(self, endpoint_url: str) -> dict[str, str]:
         return {
