@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,8 @@ from miniwdl_aws.cli.local import main
 from miniwdl_aws.environment import environment_for
 from miniwdl_aws.local.faults import KINDS
 
+OPTION = re.compile(r"(?<![-\w])--[a-z][-a-z]+")
+PAGE = Path(__file__).parent.parent.parent / "docs" / "local-aws.md"
 PROGRAM = [sys.executable, "-m", "miniwdl_aws.local"]
 EXPECTED = {
     *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
@@ -276,3 +279,14 @@ def test_help_names_every_kind_of_fault(capsys: pytest.CaptureFixture[str]) -> N
     for name, kind in KINDS.items():
         assert f"  {name} " in text
         assert kind.summary in text
+
+
+def test_the_page_lists_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """And none that the program does not have."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    options = set(OPTION.findall(capsys.readouterr().out))
+    page = PAGE.read_text()
+    (table,) = re.findall(r"^\| option \|.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    listed = {each for row in table.splitlines() for each in OPTION.findall(row.split("|")[1])}
+    assert listed == options - {"--help"}

@@ -63,6 +63,8 @@ def test_services_are_named_as_botocore_does() -> None:
     presigned = "X-Amz-Credential=a%2F20260101%2Fus-west-2%2Fs3%2Faws4_request"
     assert signed_service(request("GET", query=presigned)) == "s3"
     assert signed_service(request("GET")) is None
+    for unsigned in ("X-Amz-Credential=", "key=X-Amz-Credential="):
+        assert signed_service(request("GET", query=unsigned)) is None
     assert [protocol(each) for each in ("batch", "logs", "s3", "sts")] == [
         "rest-json",
         "json",

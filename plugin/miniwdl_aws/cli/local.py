@@ -22,11 +22,12 @@ from miniwdl_aws.local.latency import parse_latency
 from miniwdl_aws.local.rates import parse_rates
 
 _DESCRIPTION = """\
-Serve S3, EFS, CloudWatch Logs, STS, IAM, ECR and Batch on loopback, and run Batch jobs for real.
+Serve S3, EFS, CloudWatch Logs, STS, IAM, ECR, SQS, EventBridge and Batch on loopback,
+and run Batch jobs for real.
 
 Prints the environment that makes programs use it, then runs until SIGINT or SIGTERM:
 
-  miniwdl-aws-local --root ~/aws >aws.env &     # later: source aws.env
+  miniwdl-aws-local --root ~/aws >aws.env &     # later: . aws.env
   miniwdl-aws-local run -- COMMAND ...          # only while COMMAND runs
 """
 
@@ -129,7 +130,7 @@ def _add_pacing(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> N
         type=float,
         default=default.start_delay_seconds,
         metavar="SECONDS",
-        help="from RUNNABLE to RUNNING",
+        help="from RUNNABLE to RUNNING (%(default)s)",
     )
     parser.add_argument(
         "--stop-timeout",

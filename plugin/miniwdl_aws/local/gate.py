@@ -116,6 +116,9 @@ def _truncated(environ: Environ, start_response: StartResponse, inner: Wsgi) -> 
 
     body = _exhaust(inner(environ, begin))
     status, headers = begun[-1]
+    if not body:  # of HEAD, say, whose Content-Length is another answer's
+        start_response(status, headers)
+        return
     kept = [header for header in headers if header[0].lower() != "content-length"]
     start_response(status, [*kept, ("Content-Length", str(len(body)))])
     yield body[: len(body) // 2]

@@ -49,8 +49,9 @@ class Call:
 def signed_service(environ: Mapping[str, Any]) -> str | None:
     """Return the service that a request was signed for, from its header or its query."""
     scope = environ.get("HTTP_AUTHORIZATION", "")
-    if not scope and "X-Amz-Credential=" in environ.get("QUERY_STRING", ""):
-        scope = "Credential=" + parse_qs(environ["QUERY_STRING"])["X-Amz-Credential"][0]
+    if not scope:
+        given = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])
+        scope = f"Credential={given[0]}"
     match = _SCOPE.search(scope)
     return _SIGNED_AS.get(match[1], match[1]) if match else None
 

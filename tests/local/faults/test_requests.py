@@ -179,6 +179,14 @@ def test_truncate_body(faults: Any, once: Any, aws: LocalAws) -> None:
     assert s3.get_object(Bucket=aws.bucket, Key="whole")["Body"].read() == content
 
 
+def test_an_answer_without_a_body_is_not_truncated(faults: Any, once: Any, aws: LocalAws) -> None:
+    """HEAD tells an object's length, of which it sends nothing."""
+    s3 = once("s3")
+    s3.put_object(Bucket=aws.bucket, Key="headed", Body=b"x" * 100)
+    faults.add("truncate-body,operation=HeadObject")
+    assert s3.head_object(Bucket=aws.bucket, Key="headed")["ContentLength"] == 100
+
+
 def control(aws: LocalAws, method: str, path: str, body: object = None) -> Any:
     request = urllib.request.Request(  # noqa: S310 - the local AWS's own address
         f"{aws.endpoint_url}/_miniwdl_aws_local/{path}",
