@@ -1,8 +1,10 @@
 """Which run directory a workflow job takes up, and how a run of several heads looks like one."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from miniwdl_aws.runner.options import RunOptions
 
 FOLDER = ".miniwdl-aws-runs"
 """Below the folder of run directories: which of them is whose."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,11 +37,12 @@ def point(options: RunOptions, run_dir: Path) -> None:
     if options.exactly:
         return
     pointer = Pointer(name=run_dir.name, content=content_of(options))
-    for path in _paths(options, run_dir.parent):
-        path.parent.mkdir(exist_ok=True)
-        new = path.with_name(f"{path.name}.{os.getpid()}.new")
-        new.write_text(json.dumps(dataclasses.asdict(pointer)) + "\n")
-        new.replace(path)
+    try:
+        _make_folder(run_dir.parent)
+        for path in _paths(options, run_dir.parent):
+            _replace(path, json.dumps(dataclasses.asdict(pointer)) + "\n")
+    except OSError as exc:
+        _log.warning("a later attempt of this job will not find its run directory: %s", exc)
 
 
 def find(options: RunOptions) -> Path | None:
@@ -66,7 +71,8 @@ def find(options: RunOptions) -> Path | None:
 def unpoint(options: RunOptions) -> None:
     """Forget whose run directory it is: the run has come to its end."""
     for path in _paths(options, options.directory):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def reopen(place: RunPlace, options: RunOptions) -> None:
@@ -134,6 +140,14 @@ def _append(source: Path, target: Path, title: str) -> None:
     before = target.read_text(errors="replace") if target.is_file() else ""
     earlier, _, _ = before.partition(heading)
     _replace(target, earlier + heading + source.read_text(errors="replace"))
+
+
+def _make_folder(runs: Path) -> None:
+    """Make the folder of pointers; whoever may make a run directory may write there too."""
+    folder = runs / FOLDER
+    if not folder.is_dir():
+        folder.mkdir(exist_ok=True)
+        folder.chmod(runs.stat().st_mode & 0o7777)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from miniwdl_aws.heads import RunPlace
 from miniwdl_aws.marker import Marker, read_marker, update_marker, write_marker
 from miniwdl_aws.runner.options import RunOptions
 from miniwdl_aws.runner.resuming import (
+    FOLDER,
     as_presented,
     find,
     is_concluded,
@@ -132,3 +133,21 @@ def test_a_run_that_goes_on_is_marked_so(options: RunOptions, run_dir: Path) -> 
     assert (marker.state, marker.job_id) == ("running", "job-2")
     assert not is_concluded(run_dir)
     assert not (run_dir / "outputs.json").exists()
+
+
+def test_who_may_make_a_run_directory_may_point_at_it(options: RunOptions, tmp_path: Path) -> None:
+    """Workflow jobs of several users share a folder of run directories."""
+    tmp_path.chmod(0o1777)
+    point(options, tmp_path / "run")
+    assert (tmp_path / FOLDER).stat().st_mode & 0o7777 == 0o1777
+
+
+def test_a_run_that_cannot_be_pointed_at_goes_on(
+    options: RunOptions, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is lost is that a later attempt takes it up, and the log says so."""
+    (tmp_path / FOLDER).touch()
+    point(options, tmp_path / "run")
+    assert "a later attempt of this job will not find its run directory" in caplog.text
+    unpoint(options)
+    assert find(options) is None
