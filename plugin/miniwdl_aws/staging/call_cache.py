@@ -35,10 +35,14 @@ class ContentCallCache(CallCache):
         if not self._cfg["call_cache"].get_bool("get"):
             return None
         try:
-            return super().get(self._key(key, inputs), inputs, output_types)
+            content_key = self._key(key, inputs)
         except MiniwdlAwsError as exc:
             self._logger.warning("call cache miss: %s", exc)
             return None
+        found = super().get(content_key, inputs, output_types)
+        # miniwdl asks for them by its own key.
+        self._entry_add_paths[key] = self.get_add_paths(content_key)
+        return found
 
     def put(
         self,
@@ -50,13 +54,13 @@ class ContentCallCache(CallCache):
         add_paths: CallCacheAddPaths,
     ) -> None:
         """Remember the outputs of a call."""
+        self._entry_add_paths[key] = add_paths.copy()
         try:
             content_key = self._key(key, inputs)
         except MiniwdlAwsError as exc:
             self._logger.warning("the call is not cached: %s", exc)
             return
         super().put(content_key, outputs, run_dir, inputs=inputs, add_paths=add_paths)
-        self._entry_add_paths[key] = add_paths.copy()
 
     def download_path(self, uri: str, directory: bool = False) -> str | None:  # noqa: FBT001, FBT002  (miniwdl's signature)
         """Tell where miniwdl keeps a download by its URI: nowhere, if it is kept by its content."""

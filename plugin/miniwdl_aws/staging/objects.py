@@ -102,7 +102,7 @@ def _checksums(answer: Mapping[str, Any]) -> dict[str, str]:
     return {
         name.removeprefix(_CHECKSUM): value
         for name, value in answer.items()
-        if name.startswith(_CHECKSUM) and isinstance(value, str) and "-" not in value
+        if name.startswith(_CHECKSUM) and name != "ChecksumType" and "-" not in value
     }
 
 

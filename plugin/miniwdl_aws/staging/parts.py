@@ -68,11 +68,12 @@ class PartialFile:
         os.utime(self._descriptor, (modified, modified))
         _book(self.path).unlink(missing_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        # A file that is there may be open on other hosts, and is the same.
+        size = os.fstat(self._descriptor).st_size
+        if target.exists() and target.stat().st_size == size:
+            self.path.unlink(missing_ok=True)
+        else:
             self.path.rename(target)
-        except FileNotFoundError:
-            if not target.exists():
-                raise
 
     def discard(self) -> None:
         """Forget the file and the book."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from WDL._util import bump_atime
 
 from miniwdl_aws.clients import AwsClients
-from miniwdl_aws.errors import AwsError
+from miniwdl_aws.errors import AwsError, StagingError
 from miniwdl_aws.staging.failures import explain
 from miniwdl_aws.staging.flights import Flights
 from miniwdl_aws.staging.objects import Folder, S3Object
@@ -105,13 +105,21 @@ class Stager:
     def _stage(self, content: S3Object | Folder, target: Place, transfer: Transfer) -> Path:
         if (path := self.kept(content)) is not None:
             return path
-        with _explained(content.uri, self.settings.cache):
-            if isinstance(content, S3Object):
-                transfer.bring(content, target.making / "file", target.path)
-            else:
-                self._stage_folder(content, target, transfer)
+        try:
+            with _explained(content.uri, self.settings.cache):
+                self._make(content, target, transfer)
+        except StagingError:
+            # Another process that made the same may have taken it away when it was complete.
+            if self.kept(content) is None:
+                raise
         shutil.rmtree(target.making, ignore_errors=True)
         return target.path
+
+    def _make(self, content: S3Object | Folder, target: Place, transfer: Transfer) -> None:
+        if isinstance(content, S3Object):
+            transfer.bring(content, target.making / "file", target.path)
+        else:
+            self._stage_folder(content, target, transfer)
 
     def _stage_folder(self, folder: Folder, target: Place, transfer: Transfer) -> None:
         tree = target.making / "tree"
@@ -150,6 +158,17 @@ def _explained(uri: str, cache: Path) -> Iterator[None]:
 
 
 @functools.lru_cache(maxsize=1)
-def open_stager(settings: StagingSettings) -> Stager:
-    """Give the stager of this process: miniwdl calls downloaders, and makes none."""
+def _opened(settings: StagingSettings) -> Stager:
     return Stager(settings, AwsClients(region=settings.region or None))
+
+
+_opening = threading.Lock()
+
+
+def open_stager(settings: StagingSettings) -> Stager:
+    """Give the stager of this process: miniwdl calls downloaders, and makes none.
+
+    The same one in all threads, so that what several ask for is fetched once.
+    """
+    with _opening:
+        return _opened(settings)

@@ -58,9 +58,8 @@ class Transfer:
         """
         with partial_file(making, content.size) as file:
             answer = self._fetch(content, file)
-            with file.reading() as reader:
-                different = mismatch(reader, with_md5(content, answer))
-            if different:
+            # Nothing was asked for an empty object, and nothing of it can be damaged.
+            if content.size and (different := self._damage(content, file, answer)):
                 file.discard()
                 raise StagingError(
                     content.uri,
@@ -69,6 +68,10 @@ class Transfer:
                     category="damaged",
                 )
             file.complete(target, content.modified)
+
+    def _damage(self, content: S3Object, file: PartialFile, answer: Mapping[str, Any]) -> str:
+        with file.reading() as reader:
+            return mismatch(reader, with_md5(content, answer))
 
     def _fetch(self, content: S3Object, file: PartialFile) -> Mapping[str, Any]:
         """Fetch what is not there; the last part always, since its answer tells how to verify."""
