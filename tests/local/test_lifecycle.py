@@ -171,7 +171,7 @@ class Mix:
 
 
 @given(steps=STEPS, start_delay=st.sampled_from([0.0, 1.0]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_random_mixes_keep_the_lifecycle(
     steps: list[tuple[str, str, int, int]], start_delay: float
 ) -> None:

@@ -122,8 +122,10 @@ def test_rates_can_be_turned_off(start_bench: Callable[..., Any], make_client: A
     """Without rates nothing is refused, however much is asked."""
     bench = start_bench(rates=NO_RATES)
     logs = make_client(bench.aws, "logs")
+    logs.create_log_group(logGroupName="empty")
     for _ in range(60):
-        logs.filter_log_events(logGroupName=GROUP, limit=1)
+        logs.filter_log_events(logGroupName="empty")
+    logs.delete_log_group(logGroupName="empty")
     assert bench.aws.counters()["throttled"] == {}
 
 

@@ -81,15 +81,17 @@ def instance_sizes(names: Iterable[str]) -> tuple[Resources, ...]:
     Raises:
         BatchError: a name is none of them.
     """
-    found: list[Resources] = []
-    for name in names:
-        sizes = BUNDLES.get(name) or tuple(
-            size for kind, size in _table().items() if name in {kind, kind.partition(".")[0]}
+    return tuple(size for name in names for size in _sizes(name))
+
+
+@cache
+def _sizes(name: str) -> tuple[Resources, ...]:
+    sizes = BUNDLES.get(name) or tuple(
+        size for kind, size in _table().items() if name in {kind, kind.partition(".")[0]}
+    )
+    if not sizes:
+        raise BatchError(
+            f"computeResources.instanceTypes: {name!r} is no instance type, family or bundle "
+            "that the local AWS knows"
         )
-        if not sizes:
-            raise BatchError(
-                f"computeResources.instanceTypes: {name!r} is no instance type, family or bundle "
-                "that the local AWS knows"
-            )
-        found.extend(sizes)
-    return tuple(found)
+    return sizes
