@@ -1,6 +1,7 @@
 """The documentation is true: its tables, links, DAGs and commands."""
 
 import configparser
+import dataclasses
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from miniwdl_aws.backend.call_cache import REASONS
+from miniwdl_aws.report import model
 from miniwdl_aws.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -117,6 +120,30 @@ def test_the_configuration_is_documented_line_by_line() -> None:
     backend = (ROOT / "docs" / "backend.md").read_text()
     keys = re.findall(r"^(?:# )?(\w+) =", text.split("[aws]")[1], re.MULTILINE)
     assert [key for key in keys if f"| `{key}` |" not in backend] == []
+
+
+def test_the_reasons_of_cache_misses_are_documented() -> None:
+    """Every reason has a row."""
+    page = (ROOT / "docs" / "report.md").read_text()
+    table = page.split("<!-- misses -->")[1].split("<!-- /misses -->")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)[1:]) == REASONS
+
+
+@pytest.mark.parametrize(
+    ("title", "of"),
+    [
+        ("run", model.Run),
+        ("calls[]", model.Call),
+        ("attempts[]", model.Attempt),
+        ("totals", model.Totals),
+    ],
+)
+def test_the_members_of_the_report_are_documented(title: str, of: type) -> None:
+    """The page names all members of the report, and none that it has not."""
+    page = (ROOT / "docs" / "report.md").read_text()
+    rows = page.split(f"| `{title}` |")[1].split("\n\n")[0].splitlines()[2:]
+    names = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(names) == sorted(each.name for each in dataclasses.fields(of))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

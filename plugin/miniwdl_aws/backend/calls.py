@@ -13,6 +13,7 @@ from typing import Any
 
 import WDL
 
+from miniwdl_aws.backend import call_cache
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.heads import RunPlace, place_of
 
@@ -20,16 +21,22 @@ from miniwdl_aws.heads import RunPlace, place_of
 def remember_key(
     _cfg: Any,
     _logger: logging.Logger,
-    _run_id: list[str],
+    run_id: list[str],
     _run_dir: str,
     task: Any,
     **recv: Any,
 ) -> Generator[dict[str, Any], dict[str, Any], None]:
-    """Give each task's container the key of its call (miniwdl's plugin group ``task``)."""
+    """Give each task's container the key of its call, and why the call cache had nothing for it.
+
+    A task plugin of miniwdl's (group ``task``): it is called once the cache has been asked, on the
+    same thread.
+    """
+    miss = call_cache.last_miss(run_id[-1])
     place = place_of(process_environment())
     key = call_key(task, recv["inputs"], place) if place else ""
     recv = yield recv
     recv["container"].call_key = key
+    recv["container"].cache_miss = miss
     recv = yield recv
     yield recv
 

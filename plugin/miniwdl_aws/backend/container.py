@@ -4,7 +4,7 @@ import atexit
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -43,6 +43,9 @@ class BatchJob(TaskContainer):
 
     call_key: str
     """What makes the call the same call under another head of the run (`calls.call_key`)."""
+
+    cache_miss: Mapping[str, Any]
+    """Why the call cache had no outputs of the call (`call_cache.Miss`)."""
 
     _efs: ClassVar[bool] = True
     """Whether the shared file system is EFS, which jobs mount; or the hosts have it."""
@@ -89,6 +92,7 @@ class BatchJob(TaskContainer):
         super().__init__(cfg, run_id, host_dir)
         self.container_dir = self._own_dir = self.host_dir
         self.call_key = ""
+        self.cache_miss = {}
         self._inputs_copied = False
         self._plan: TaskPlan | None = None
         self._wait_seconds = 0.0
@@ -209,6 +213,11 @@ class BatchJob(TaskContainer):
             job_queue=job.queue,
             submitted_at=time.time(),
             inputs=dict(self.input_path_map_rev),
+            task=TASKS.find(self._own_dir, self.run_id).task,
+            vcpus=job.vcpus,
+            memory_mib=job.memory_mib,
+            gpus=job.gpus,
+            cache_miss=self.cache_miss,
         )
 
     def _prepare(self, run: JobRun, command: str) -> tuple[TaskJob, TaskDefinition]:
@@ -225,6 +234,7 @@ class BatchJob(TaskContainer):
             shell=settings.command_shell,
             environment=environment,
             sync=settings.container_sync,
+            usage_period_seconds=settings.usage_period_seconds,
         )
         files.script.write_text(render(script))
         return job, definition

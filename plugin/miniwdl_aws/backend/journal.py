@@ -38,6 +38,12 @@ class Entry:
         job_id: its id; empty as long as Batch has not been heard to take it.
         submitted_at: when it was about to be submitted, in seconds since 1970.
         inputs: where the job sees its inputs, and where they lie.
+        task: the task's name in the WDL.
+        vcpus: the CPUs that it asks for, as are the next two.
+        memory_mib: memory.
+        gpus: GPUs.
+        cache_miss: why the call cache had no outputs of the call (`call_cache.Miss`); empty if that
+            is not known.
     """
 
     key: str
@@ -48,6 +54,11 @@ class Entry:
     job_id: str = ""
     submitted_at: float = 0.0
     inputs: Mapping[str, str] = field(default_factory=dict)
+    task: str = ""
+    vcpus: float = 0.0
+    memory_mib: int = 0
+    gpus: int = 0
+    cache_miss: Mapping[str, Any] = field(default_factory=dict)
 
 
 def entry_path(task_dir: Path, attempt: int) -> Path:

@@ -16,7 +16,9 @@ be had, the files are written directly and copied to the log in the end.
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from miniwdl_aws.backend import usage
 from miniwdl_aws.backend.files import AttemptFiles
 from miniwdl_aws.backend.sentinel import Mailbox
 from miniwdl_aws.errors import InvalidInputError
@@ -39,6 +41,8 @@ class TaskScript:
         environment: variables that did not fit into the request.
         sync: whether to flush all files before the end.
         mailbox: where to leave signs of its beginning and end.
+        usage_period_seconds: how often to tell in the job's log what the command uses; 0 is never.
+        cgroup: where the container finds its cgroup.
     """
 
     files: AttemptFiles
@@ -46,11 +50,13 @@ class TaskScript:
     shell: str = "/bin/bash"
     environment: Mapping[str, str] = field(default_factory=dict)
     sync: bool = False
+    usage_period_seconds: float = 0.0
+    cgroup: Path = usage.CGROUP_ROOT
 
 
 def render(script: TaskScript) -> str:
     """Write the script."""
-    files = script.files
+    files, period = script.files, script.usage_period_seconds
     values = {
         "work": files.task_dir / "work",
         "attempt": files.work_dir,
@@ -60,17 +66,25 @@ def render(script: TaskScript) -> str:
         "exit": files.exit,
         "sign_began": script.mailbox.began,
         "sign_ended": script.mailbox.ended,
+        "cgroup": script.cgroup,
     }
     lines = [
         "#!/bin/sh",
         *(f"_mw_{name}={shlex.quote(str(path))}" for name, path in values.items()),
         *exports(script.environment),
         _BEGIN,
+        usage.BEGIN,
         _SETTLE if files.attempt > 1 else "",
         'cd "$_mw_work" || exit 1',
         f"set -- {' '.join(shlex.quote(word) for word in shlex.split(script.shell))}",
         _RUN,
+        usage.log(period) if period else "",
+        _WAIT,
+        usage.STOP_LOG if period else "",
+        _DRAIN,
+        usage.KILL_LOG if period else "",
         _SYNC if script.sync else "",
+        usage.END,
         _TELL,
         'exit "$_mw_command_code"',
     ]
@@ -103,7 +117,7 @@ until [ "$_mw_work" -ef "$_mw_attempt" ] || [ "$_mw_waited" -ge {SETTLE_SECONDS}
   sleep 1
 done"""
 
-_RUN = f"""\
+_RUN = """\
 _mw_child=
 _mw_stop=
 trap '_mw_stop=1; [ -z "$_mw_child" ] || kill -TERM "$_mw_child" 2>/dev/null' TERM INT HUP
@@ -128,17 +142,21 @@ else
   "$@" "$_mw_command" >>"$_mw_stdout" 2>>"$_mw_stderr" &
 fi
 _mw_child=$!
-[ -z "$_mw_stop" ] || kill -TERM "$_mw_child" 2>/dev/null
-_mw_await() {{
+[ -z "$_mw_stop" ] || kill -TERM "$_mw_child" 2>/dev/null"""
+
+_WAIT = """\
+_mw_await() {
   wait "$1"
   _mw_code=$?
   while [ "$_mw_code" -gt 128 ] && kill -0 "$1" 2>/dev/null; do
     wait "$1"
     _mw_code=$?
   done
-}}
+}
 _mw_await "$_mw_child"
-_mw_command_code=$_mw_code
+_mw_command_code=$_mw_code"""
+
+_DRAIN = f"""\
 if [ -n "$_mw_pipes" ]; then
   (
     trap 'kill "$_mw_nap" 2>/dev/null; exit' TERM
@@ -166,8 +184,9 @@ sync "$_mw_stdout" "$_mw_stderr\""""
 _TELL = """\
 _mw_ended=$(date +%s 2>/dev/null) || _mw_ended=0
 {
-  printf '{"jobId": "%s", "exitCode": %s, "signalled": %s, "startedAt": %s, "stoppedAt": %s}\\n' \
+  printf '{"jobId": "%s", "exitCode": %s, "signalled": %s, "startedAt": %s, "stoppedAt": %s%s}\\n' \
     "${AWS_BATCH_JOB_ID-}" "$_mw_command_code" "${_mw_stop:-0}" "$_mw_began" "$_mw_ended" \
+    "$_mw_usage" \
     >"$_mw_exit.new" &&
     mv -f "$_mw_exit.new" "$_mw_exit" &&
     { ln -f "$_mw_exit" "$_mw_sign_ended" || {

@@ -37,6 +37,8 @@ class Ending:
         started_at: when the shell began, in milliseconds since 1970; 0 where it has no clock.
         stopped_at: when the command had ended and its streams were complete.
         signalled: whether the shell was asked to end meanwhile: by Batch, whatever the reason.
+        peak_memory_bytes: the most memory that the container has had; None if it is not known.
+        cpu_seconds: the CPU time that it has had; None if it is not known.
     """
 
     job_id: str
@@ -44,6 +46,8 @@ class Ending:
     started_at: int = 0
     stopped_at: int = 0
     signalled: bool = False
+    peak_memory_bytes: int | None = None
+    cpu_seconds: float | None = None
 
     @property
     def is_success(self) -> bool:
@@ -61,12 +65,18 @@ def read_ending(path: Path) -> Ending | None:
             started_at=int(content.get("startedAt", 0)) * 1000,
             stopped_at=int(content.get("stoppedAt", 0)) * 1000,
             signalled=bool(content.get("signalled", False)),
+            peak_memory_bytes=content.get("peakMemoryBytes"),
+            cpu_seconds=_seconds(content.get("cpuMicroseconds")),
         )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         _log.warning("%s cannot be read: %s", path, exc)
         return None
+
+
+def _seconds(microseconds: int | None) -> float | None:
+    return None if microseconds is None else microseconds / 1e6
 
 
 @dataclass(frozen=True, kw_only=True)

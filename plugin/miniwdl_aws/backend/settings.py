@@ -13,6 +13,9 @@ from miniwdl_aws.parsing import boolean
 
 SECTION = "aws"
 
+USAGE_SECTION = "log_task_usage"
+"""The section of the logging of what tasks use, which is no matter of AWS alone."""
+
 MAX_SUBMIT_RATE = 48.0
 """SubmitJob requests a second; an account has 50 (AWS Batch user guide, "Service quotas")."""
 
@@ -66,6 +69,7 @@ class BackendSettings:
         container_properties: further container properties of every job definition.
         memory_delta_mib: added to a task's memory, so that whole tasks fit on an instance beside
             the agent of Amazon ECS.
+        usage_period_seconds: how often a task job tells in its log what it uses; 0 is never.
         command_shell: what interprets a task's command, with options.
         user: ``uid:gid`` of the commands; the image's own if empty.
     """
@@ -99,6 +103,7 @@ class BackendSettings:
     gpu_count: int = 1
     container_properties: Mapping[str, Any] = field(default_factory=dict)
     memory_delta_mib: int = -33
+    usage_period_seconds: float = 0.0
     command_shell: str = "/bin/bash"
     user: str = ""
 
@@ -203,6 +208,9 @@ def _containers(cfg: Configuration, user: str) -> dict[str, Any]:
         "shared_memory_bytes": _read(cfg, "shared_memory", readers.memory_bytes, 0),
         "gpu_count": _read(cfg, "gpu_value", readers.count, 1),
         "fargate_public_ip": _read(cfg, "fargate_public_ip", boolean, default=True),
+        "usage_period_seconds": _read(
+            cfg, "period", readers.not_negative, 0.0, section=USAGE_SECTION
+        ),
         "command_shell": cfg.get("task_runtime", "command_shell", "/bin/bash"),
         "user": user if as_user else "",
     }
@@ -232,8 +240,15 @@ def read_option(cfg: Configuration, key: str, parse: Callable[[str], Any], defau
     return _read(cfg, key, parse, default)
 
 
-def _read(cfg: Configuration, key: str, parse: Callable[[str], Any], default: Any) -> Any:
-    text = cfg.get(SECTION, key, "")
+def _read(
+    cfg: Configuration,
+    key: str,
+    parse: Callable[[str], Any],
+    default: Any,
+    *,
+    section: str = SECTION,
+) -> Any:
+    text = cfg.get(section, key, "")
     if not text:
         return default
     try:
@@ -241,7 +256,7 @@ def _read(cfg: Configuration, key: str, parse: Callable[[str], Any], default: An
     except ValueError as exc:
         # What is wrong with a secret may be that it is one.
         shown = None if parse is readers.secrets else text
-        raise _wrong(SECTION, key, str(exc), shown, "Correct it.") from exc
+        raise _wrong(section, key, str(exc), shown, "Correct it.") from exc
 
 
 def _wrong(section: str, key: str, problem: str, value: object, remedy: str) -> ConfigurationError:

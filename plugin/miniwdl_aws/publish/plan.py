@@ -9,7 +9,9 @@ from typing import Any
 
 from miniwdl_aws.errors import PublicationError
 
-LOGS = ("workflow.log", "task.log")
+LOGS = ("workflow.log", "task.log", "run_report.json")
+"""What is published of every run, however it went; the last is `report.REPORT_FILE`."""
+
 OUTPUTS = "outputs.json"
 ERROR = "error.json"
 STREAMS = {"stderr": "CommandFailed_stderr.txt", "stdout": "CommandFailed_stdout.txt"}

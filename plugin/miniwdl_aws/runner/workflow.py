@@ -120,6 +120,9 @@ def _finish(
     show: Callable[[str], object],
 ) -> Outcome:
     """End what miniwdl left, say how it went, and publish."""
+    # It imports the backend, which would keep miniwdl from starting for a while.
+    from miniwdl_aws.report import write_report  # noqa: PLC0415
+
     if cancellation.requested or result.exit_code > KILLED or place.head > 1:
         for job_id in {options.job_id, *(head.job_id for head in heads_of(place.run_dir))}:
             end_task_jobs(clients, options.environment, job_id)
@@ -127,6 +130,7 @@ def _finish(
     if result.stdout:
         show(as_presented(result.stdout.rstrip("\n"), place))
     outcome = _conclude(place.run_dir, result, cancellation)
+    write_report(place.run_dir, exit_code=outcome.exit_code)
     if options.s3upload:
         outcome = _publish(options, clients, outcome, show)
     unpoint(options)

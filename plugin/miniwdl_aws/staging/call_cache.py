@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import WDL
-from WDL.runtime.cache import CallCache, CallCacheAddPaths
+from WDL.runtime.cache import CallCacheAddPaths
 
+from miniwdl_aws.backend.call_cache import ExplainedCallCache, Miss, note_miss
 from miniwdl_aws.errors import MiniwdlAwsError
 from miniwdl_aws.staging.objects import digest
 from miniwdl_aws.staging.settings import SCHEME, read_settings, stages
@@ -22,7 +23,7 @@ Uri = tuple[str, bool]
 """A URI, and whether it is a directory's."""
 
 
-class ContentCallCache(CallCache):
+class ContentCallCache(ExplainedCallCache):
     """The call cache in a folder (miniwdl's plugin group ``cache_backend``)."""
 
     def __init__(self, cfg: Any, logger: logging.Logger) -> None:
@@ -33,11 +34,12 @@ class ContentCallCache(CallCache):
     def get(self, key: str, inputs: Any, output_types: Any) -> Any:
         """Find the outputs of a call; None where an input on S3 cannot be asked for."""
         if not self._cfg["call_cache"].get_bool("get"):
-            return None
+            return super().get(key, inputs, output_types)
         try:
             content_key = self._key(key, inputs)
         except MiniwdlAwsError as exc:
             self._logger.warning("call cache miss: %s", exc)
+            note_miss(Miss(reason="content_unknown"))
             return None
         found = super().get(content_key, inputs, output_types)
         # miniwdl asks for them by its own key.
