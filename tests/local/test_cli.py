@@ -251,6 +251,12 @@ def test_faults_and_rates_come_from_the_command_line(tmp_path: Path) -> None:
         (["--rates", "fast"], "rates 'fast': 'fast' names no rate"),
         (["--latency-ms", "slow"], "latency 'slow' is neither milliseconds"),
         (["--burst", "5"], "burst 5.0 is of no use without a rate"),
+        (["--port", "65536"], "port 65536 (--port) must be from 1 to 65535, or 0"),
+        (["--max-vcpus", "0"], "max_vcpus 0 (--max-vcpus) must be at least 1"),
+        (["--mount-path", "efs"], "mount_path 'efs' (--mount-path) must be an absolute path"),
+        (["--start-delay", "-1"], "start_delay_seconds must be 0 or more, got -1.0"),
+        (["--stop-timeout", "nan"], "stop_timeout_seconds must be 0 or more, got nan"),
+        (["--region", "us-west-9"], "region 'us-west-9' (--region, region) is no region of AWS"),
     ],
 )
 def test_misuse_is_one_sentence(

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from miniwdl_aws.environment import (
     MISLEADING,
@@ -19,7 +20,8 @@ from miniwdl_aws.environment import (
 from miniwdl_aws.local import LocalAws, LocalAwsError, LocalAwsSettings
 from miniwdl_aws.local.faults import KINDS, parse_fault, read_faults
 from miniwdl_aws.local.latency import parse_latency
-from miniwdl_aws.local.rates import parse_rates
+from miniwdl_aws.local.rates import RateScope, parse_rates
+from miniwdl_aws.local.settings import ExecutorKind, Isolation, Network
 
 _DESCRIPTION = """\
 Serve S3, EFS, CloudWatch Logs, STS, IAM, ECR, SQS, EventBridge and Batch on loopback,
@@ -61,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--isolation",
-        choices=("auto", "namespace", "none"),
+        choices=get_args(Isolation),
         default=default.isolation,
         help="how jobs are kept apart (%(default)s)",
     )
@@ -85,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_executor(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> None:
     parser.add_argument(
         "--executor",
-        choices=("process", "container"),
+        choices=get_args(ExecutorKind),
         default=default.executor,
         help="whether jobs run as processes, or in their images (%(default)s)",
     )
@@ -96,7 +98,7 @@ def _add_executor(parser: argparse.ArgumentParser, default: LocalAwsSettings) ->
     )
     parser.add_argument(
         "--network",
-        choices=("host", "bridge"),
+        choices=get_args(Network),
         default=default.network,
         help="the containers' network; bridge needs a --host that it reaches (%(default)s)",
     )
@@ -121,7 +123,7 @@ def _add_pacing(parser: argparse.ArgumentParser, default: LocalAwsSettings) -> N
     parser.add_argument("--burst", type=float, help="calls at once (default: as --rate)")
     parser.add_argument(
         "--rate-scope",
-        choices=("operation", "account"),
+        choices=get_args(RateScope),
         default=default.rate_scope,
         help="whether --rate holds for each operation or for all together (%(default)s)",
     )

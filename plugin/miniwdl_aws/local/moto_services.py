@@ -3,11 +3,13 @@
 import contextlib
 import uuid
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from miniwdl_aws.environment import without
 from miniwdl_aws.local import moto_locks
+from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.settings import ACCOUNT_ID, BUCKET, LOG_GROUP, ROLE
 
 # moto makes boto3 sessions as it is imported, and one that it keeps as it first needs it; a profile
@@ -26,6 +28,21 @@ with without("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
 
 class VolumeError(Exception):
     """A file system that a job wants to mount cannot be had; the message says why."""
+
+
+def check_region(region: str) -> None:
+    """Refuse a region that moto does not have.
+
+    Raises:
+        LocalAwsError: it has none of that name.
+    """
+    known = efs_backends[ACCOUNT_ID]
+    if region not in known:
+        near = get_close_matches(region, known.regions, 1)
+        raise LocalAwsError(
+            f"region {region!r} (--region, region) is no region of AWS that is known here"
+            + (f"; did you mean {near[0]!r}?" if near else "")
+        )
 
 
 def application() -> Any:

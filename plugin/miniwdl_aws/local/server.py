@@ -34,6 +34,7 @@ from miniwdl_aws.local.moto_services import (
     FileSystems,
     LogStore,
     application,
+    check_region,
     ensure_bucket,
     ensure_role,
 )
@@ -128,7 +129,8 @@ class LocalAws:
         """Start to listen, with its queues, file system, bucket, role and log group made.
 
         Raises:
-            LocalAwsError: the address is taken, or the isolation asked for is not to be had.
+            LocalAwsError: the address is taken, there is no such region, or the isolation asked for
+                is not to be had.
         """
         with contextlib.ExitStack() as stack:
             self._start(stack)
@@ -189,6 +191,7 @@ class LocalAws:
         return not self._executor.mounts
 
     def _start(self, stack: contextlib.ExitStack) -> None:
+        check_region(self.region)
         self.root = self._make_root(stack)
         arns = Arns(self.region)
         queues = Queues(arns, milliseconds)

@@ -31,6 +31,8 @@ ROLE = "miniwdl-local"
 EVENT_QUEUE = "miniwdl-batch-events"
 """The SQS queue that gets all of Batch's events, and the rule that sends them there."""
 
+_LAST_PORT = 65_535
+
 Isolation = Literal["auto", "namespace", "none"]
 ExecutorKind = Literal["process", "container"]
 Network = Literal["host", "bridge"]
@@ -109,9 +111,7 @@ class LocalAwsSettings:
                 "(allow_remote=True)"
             )
         self._check_network()
-        for name in ("start_delay_seconds", "stop_timeout_seconds", "job_retention_seconds"):
-            if getattr(self, name) < 0:
-                raise LocalAwsError(f"{name} must not be negative, got {getattr(self, name)}")
+        self._check_ranges()
         if self.burst is not None and self.rate is None:
             raise LocalAwsError(f"burst {self.burst} is of no use without a rate (--rate)")
         _ = self.latency, self.all_rates  # which refuse what makes no sense
@@ -128,6 +128,23 @@ class LocalAwsSettings:
         if self.rate is None:
             return self.rates
         return with_batch_rate(self.rates, self.rate, self.burst, self.rate_scope)
+
+    def _check_ranges(self) -> None:
+        if not 0 <= self.port <= _LAST_PORT:
+            raise LocalAwsError(
+                f"port {self.port} (--port) must be from 1 to {_LAST_PORT}, or 0 for a free one"
+            )
+        if self.max_vcpus < 1:
+            raise LocalAwsError(f"max_vcpus {self.max_vcpus} (--max-vcpus) must be at least 1")
+        if not self.mount_path.startswith("/"):
+            raise LocalAwsError(
+                f"mount_path {self.mount_path!r} (--mount-path) must be an absolute path, as jobs "
+                "mount it"
+            )
+        for name in ("start_delay_seconds", "stop_timeout_seconds", "job_retention_seconds"):
+            value = getattr(self, name)
+            if not value >= 0:  # nor is it "not a number"
+                raise LocalAwsError(f"{name} must be 0 or more, got {value}")
 
     def _check_network(self) -> None:
         if self.network == "bridge" and self.executor != "container":
