@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,17 @@ def point(options: RunOptions, run_dir: Path) -> None:
         _log.warning("a later attempt of this job will not find its run directory: %s", exc)
 
 
-def find(options: RunOptions) -> Path | None:
+def find(options: RunOptions, has_succeeded: Callable[[str], bool]) -> Path | None:
     """Find the run directory that this workflow job is to take up.
 
     1. The one that an earlier attempt of the same job made.
     2. The one of a job with the same run key and content that did not come to its end: its head
-       died, be it after the run had succeeded and before that was published. One that came to its
-       end has forgotten its directory (`unpoint`).
+       died, be it after the run had succeeded. A run that failed has forgotten its directory
+       (`unpoint`); of one that succeeded Batch tells whether its job did too.
+
+    Args:
+        options: what is asked for.
+        has_succeeded: tells whether a workflow job came to its end, or is not known any more.
 
     Returns:
         None if a new one is to be made.
@@ -63,13 +68,17 @@ def find(options: RunOptions) -> Path | None:
         if pointer is None or pointer.content != content_of(options):
             continue
         run_dir = options.directory / pointer.name
-        if _marker(run_dir) is not None:
+        marker = _marker(run_dir)
+        if marker is None:
+            continue
+        own = marker.job_id == options.job_id
+        if own or marker.state != "succeeded" or not has_succeeded(marker.job_id):
             return run_dir
     return None
 
 
 def unpoint(options: RunOptions) -> None:
-    """Forget whose run directory it is: the run has come to its end."""
+    """Forget whose run directory it is: the run has failed, or its directory is gone."""
     for path in _paths(options, options.directory):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -133,7 +133,8 @@ def _finish(
     write_report(place.run_dir, exit_code=outcome.exit_code)
     if options.s3upload:
         outcome = _publish(options, clients, outcome, show)
-    unpoint(options)
+    if not is_concluded(place.run_dir):
+        unpoint(options)
     return outcome
 
 
@@ -168,7 +169,7 @@ def _begin(options: RunOptions, clients: AwsClients) -> tuple[Head, RunPlace, li
     refuse_root(options)
     bundle = bundles.fetch(options.bundle, clients)
     name = bundles.workflow_name(bundle, options.parsed.uri, options.parsed.task)
-    run_dir = find(options) or provision(options, name)
+    run_dir = find(options, partial(_has_succeeded, clients)) or provision(options, name)
     head = take(run_dir, options.job_id, options.attempt, partial(_lives, clients))
     point(options, run_dir)
     place = RunPlace(run_dir=run_dir, head=head.number)
@@ -178,6 +179,10 @@ def _begin(options: RunOptions, clients: AwsClients) -> tuple[Head, RunPlace, li
         earlier = [each.job_id for each in reversed(heads_of(run_dir))]
         name_earlier(clients, options.job_id, earlier)
     return head, place, bundles.lay_out(bundle, options.arguments, run_dir)
+
+
+def _has_succeeded(clients: AwsClients, job_id: str) -> bool:
+    return all(status.succeeded for status in describe_all(clients, [job_id] if job_id else []))
 
 
 def _lives(clients: AwsClients, job_id: str) -> bool:

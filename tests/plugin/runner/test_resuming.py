@@ -12,13 +12,17 @@ from miniwdl_aws.runner.options import RunOptions
 from miniwdl_aws.runner.resuming import (
     FOLDER,
     as_presented,
-    find,
+    find as find_for,
     is_concluded,
     point,
     present,
     reopen,
     unpoint,
 )
+
+
+def find(options: RunOptions, *, succeeded: bool = False) -> Path | None:
+    return find_for(options, lambda _job_id: succeeded)
 
 
 @pytest.fixture
@@ -63,6 +67,8 @@ def test_another_job_of_the_key_takes_up_what_has_no_end(
     other = dataclasses.replace(options, job_id="job-2")
     update_marker(run_dir, state=state)
     assert find(other) == run_dir
+    assert (find(other, succeeded=True) is None) is (state == "succeeded")
+    assert find(options, succeeded=True) == run_dir
     unpoint(options)
     assert find(other) is None
 
