@@ -11,6 +11,7 @@ import pytest
 from miniwdl_aws.backend.files import AttemptFiles
 from miniwdl_aws.backend.script import TaskScript, render
 from miniwdl_aws.backend.sentinel import Ending, Mailbox, read_ending
+from tools.engines import Engine
 
 SHELLS = [
     pytest.param(
@@ -159,3 +160,28 @@ def test_what_the_kernel_does_not_tell_is_left_out(
     ending, _, _ = run(tmp_path, ["sh"], tree, "true", period=30)
     assert (ending.peak_memory_bytes is None) == (name == "memory.peak")
     assert (ending.cpu_seconds is None) == (name == "cpu.stat")
+
+
+def test_a_real_container_knows_its_own_usage(
+    engine: Engine, busybox_image: str, tmp_path: Path
+) -> None:
+    """Under Podman or Docker the figures are the container's, and the log tells them too."""
+    files = AttemptFiles(task_dir=tmp_path / "call", attempt=1)
+    files.work_dir.mkdir(parents=True)
+    files.command.write_text(
+        "head -c 40000000 /dev/zero | tail -c 40000000 | wc -c; "
+        "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; sleep 2"
+    )
+    mailbox = Mailbox(folder=tmp_path, name="job")
+    script = TaskScript(files=files, mailbox=mailbox, shell="/bin/sh", usage_period_seconds=1)  # noqa: S604  (a field)
+    files.script.write_text(render(script))
+    folder = f"{tmp_path}:{tmp_path}"
+    done = engine.call("run", "--rm", "-v", folder, busybox_image, "sh", str(files.script))
+    ending = read_ending(files.exit)
+    assert ending is not None
+    assert ending.cpu_seconds is not None
+    assert 0.1 < ending.cpu_seconds < 60
+    if ending.peak_memory_bytes is None:
+        pytest.skip(f"{engine.program} gives containers no cgroup with a memory peak here")
+    assert 40_000_000 < ending.peak_memory_bytes < 400_000_000
+    assert "task usage :: seconds: 1, cpu_seconds: " in done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from miniwdl_aws.report import read_run
 from miniwdl_aws.staging.parts import PART_BYTES
 
 WDL = """
@@ -120,6 +121,8 @@ def test_inputs_are_staged_once_by_their_content(inputs: Inputs) -> None:
     assert changed.outcome.outputs["look.found"] == [sorted([*found, "./new.txt"])]
     assert requests(calls) == (50, 1, 3)  # the changed object, and two files of the new folder
     assert len(inputs.jobs.tasks(changed.job_id)) == 2
+    report = read_run(inputs.jobs.host(changed.outcome.run_dir))
+    assert report.totals.cache_misses == {"content_changed": 2}
 
 
 def test_large_inputs_are_staged_by_task_jobs(inputs: Inputs) -> None:
