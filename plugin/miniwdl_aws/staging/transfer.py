@@ -74,7 +74,11 @@ class Transfer:
             return mismatch(reader, with_md5(content, answer))
 
     def _fetch(self, content: S3Object, file: PartialFile) -> Mapping[str, Any]:
-        """Fetch what is not there; the last part always, since its answer tells how to verify."""
+        """Fetch what is not there.
+
+        The last part is never written down, and always fetched: its answer tells how to verify.
+        So a small object costs no book.
+        """
         divided = parts(content.size)
         missing = [part for part in divided[:-1] if part.number not in file.done] + divided[-1:]
         if len(missing) < len(divided):
@@ -104,7 +108,8 @@ class Transfer:
                 _log.info("%s is asked for again: %s", content.uri, exc)
                 self.sleep(min(0.25 * 2**fruitless, _LONGEST_WAIT_SECONDS))
             else:
-                file.finish(part)
+                if part.end < content.size:
+                    file.finish(part)
                 return answer
 
     def _chunks(self, content: S3Object, body: Any) -> Iterator[bytes]:

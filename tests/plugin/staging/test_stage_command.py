@@ -35,7 +35,7 @@ def test_a_killed_process_is_gone_on_with(
     (rule,) = local_aws.faults.add("latency,service=s3,operation=GetObject,skip=3,times=1,delay=30")
     try:
         first = start(uri, tmp_path)
-        eventually(lambda: [len(book.read_text().split()) for book in books(tmp_path)] == [3])
+        eventually(lambda: any(len(book.read_text().split()) >= 2 for book in books(tmp_path)))
         first.kill()
         first.communicate()
     finally:
