@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"miniwdl-aws-report: {exc}", file=sys.stderr)
         return exc.process_exit_code
     lines = [json.dumps(document, indent=2)] if args.json else as_lines(document)
-    for line in lines:
-        print(line)
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has enough; Python would complain again as it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

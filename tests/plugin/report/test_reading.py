@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +314,24 @@ def test_the_command_prints_a_table_or_json(
     document = json.loads(capsys.readouterr().out)
     assert document == json.loads(json.dumps(as_document(read_run(recorded.run_dir, exit_code=0))))
     assert document["schema_version"] == SCHEMA_VERSION
+
+
+def test_a_reader_may_stop_early(recorded: RecordedRun) -> None:
+    """`miniwdl-aws-report … | head` ends well, without a traceback."""
+    for number in range(2000):
+        recorded.call(f"call-with-a-long-name-that-fills-the-pipe-soon-{number}")
+    done = subprocess.run(
+        [
+            *("bash", "-o", "pipefail", "-c"),
+            '"$0" -m miniwdl_aws.cli.report "$1" | read -r line',
+            *(sys.executable, str(recorded.run_dir)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("content", ["no JSON", "[]", '{"schema_version": 99}'])
