@@ -352,6 +352,23 @@ def test_the_past_counts_less() -> None:
     assert first.status == "RUNNING"
 
 
+def test_shares_are_forgotten_with_what_they_used() -> None:
+    """As the next new one comes: a queue may see a share identifier for each run."""
+    shares = Shares(max_vcpus=2, shareDecaySeconds=600)
+    for number in range(10):
+        shares.submit(f"s{number}")
+        shares.run(60)
+    held = shares.submit("held")
+    shares.world.runner.advance()
+    line: Any = shares.world.queues.queue("fair").line
+    assert {"s0", "s9", "held"} <= line._shares.keys()
+    shares.world.runner.advance(100 * 600)
+    shares.submit("new")
+    shares.world.runner.advance()
+    assert line._shares.keys() == {"held", "new"}
+    shares.world.exit(held)
+
+
 def test_the_scheduling_priority_orders_a_share() -> None:
     """The higher first, the submission's before the definition's, then the older."""
     shares = Shares()

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from miniwdl_aws.local.jobs import Job
 
 
+_NOTHING_VCPUS = 1e-3
+
+
 class Line(Protocol):
     """The RUNNABLE jobs of a queue.
 
@@ -109,6 +112,8 @@ class FairLine:
 
     def push(self, job: "Job") -> None:
         """Let a job wait in its share."""
+        if job.share not in self._shares:
+            self._forget_idle()
         share = self._shares.setdefault(job.share, _Share(at=self._now))
         heapq.heappush(share.waiting, (-job.priority, next(self._numbers), job))
 
@@ -130,6 +135,16 @@ class FairLine:
     def released(self, job: "Job") -> None:
         """Count its vCPUs no more."""
         self._hold(job, -job.needs.vcpus)
+
+    def _forget_idle(self) -> None:
+        """Forget the shares that have no jobs, and whose use lies so far back that it is none."""
+        now, decay_seconds = self._now, self._policy().decay_seconds
+        active = self.active
+        self._shares = {
+            name: share
+            for name, share in self._shares.items()
+            if name in active or share.recent(now, decay_seconds) > _NOTHING_VCPUS
+        }
 
     @property
     def _now(self) -> float:
