@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import psutil
 
+from benchmarks.cloud import MOUNT, head_definition
 from benchmarks.errors import BenchmarkError
 from miniwdl_aws.local.server import LocalAws
 from miniwdl_aws.local.settings import TASK_QUEUE, WORKFLOW_QUEUE, LocalAwsSettings
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_batch import BatchClient
 
-MOUNT = "/mnt/efs"
+
 RUNNER = str(Path(sys.executable).with_name("miniwdl-run-s3upload"))
 LIMIT_SECONDS = 180.0
 POLL_SECONDS = 0.05
@@ -122,7 +123,7 @@ class Arena:
             aws_access_key_id=names["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=names["AWS_SECRET_ACCESS_KEY"],
         )
-        self._batch.register_job_definition(**self._definition())
+        self._batch.register_job_definition(**head_definition("campaign", self._aws))
         self.folder = aws.efs_dir / "campaign"
         self.folder.mkdir(mode=0o777)
         for path in WDL.glob("*.wdl"):
@@ -195,29 +196,6 @@ class Arena:
             },
         )
         return job["jobId"]
-
-    def _definition(self) -> Any:
-        efs = {
-            "fileSystemId": self._aws.file_system_id,
-            "transitEncryption": "ENABLED",
-            "authorizationConfig": {"accessPointId": self._aws.access_point_id},
-        }
-        return {
-            "jobDefinitionName": "campaign",
-            "type": "container",
-            "platformCapabilities": ["FARGATE"],
-            "containerProperties": {
-                "image": "miniwdl-aws",
-                "command": ["false"],
-                "executionRoleArn": "arn:aws:iam::123456789012:role/miniwdl-local",
-                "resourceRequirements": [
-                    {"type": "VCPU", "value": "1"},
-                    {"type": "MEMORY", "value": "4096"},
-                ],
-                "mountPoints": [{"containerPath": MOUNT, "sourceVolume": "efs"}],
-                "volumes": [{"name": "efs", "efsVolumeConfiguration": efs}],
-            },
-        }
 
     def _kill(self, job_id: str, attempt: int, after: float, *, gently: bool) -> bool:
         """Kill a head some time after it began; whether it had not ended before."""

@@ -165,7 +165,7 @@ class Cloud:
         seen = f"{MOUNT}/{folder.name}"
         command = [sys.executable, str(Path(head.__file__).resolve()), seen, peer.runner]
         command += [f"{seen}/workflow.wdl", *workload.arguments(), "--dir", f"{MOUNT}/miniwdl_run"]
-        self._batch.register_job_definition(**self._definition())
+        self._batch.register_job_definition(**head_definition("benchmark", self._aws))
         environment = {**self._variables(), **peer.variables()}
         job = self._batch.submit_job(
             jobName=workload.name,
@@ -177,26 +177,6 @@ class Cloud:
             },
         )
         return job["jobId"]
-
-    def _definition(self) -> Any:
-        efs = {
-            "fileSystemId": self._aws.file_system_id,
-            "transitEncryption": "ENABLED",
-            "authorizationConfig": {"accessPointId": self._aws.access_point_id},
-        }
-        return {
-            "jobDefinitionName": "benchmark",
-            "type": "container",
-            "platformCapabilities": ["FARGATE"],
-            "containerProperties": {
-                "image": "miniwdl-aws",
-                "command": ["false"],
-                "executionRoleArn": "arn:aws:iam::123456789012:role/miniwdl-local",
-                "resourceRequirements": list(HEAD_RESOURCES),
-                "mountPoints": [{"containerPath": MOUNT, "sourceVolume": "efs"}],
-                "volumes": [{"name": "efs", "efsVolumeConfiguration": efs}],
-            },
-        }
 
     def _variables(self) -> dict[str, str]:
         """What a submission tells the workflow job of where it is."""
@@ -295,3 +275,30 @@ def emulated(settings: BenchmarkSettings) -> Iterator[Cloud]:
     )
     with LocalAws(local) as aws:
         yield Cloud(aws, settings)
+
+
+def head_definition(name: str, aws: LocalAws) -> Any:
+    """Give the RegisterJobDefinition request of workflow jobs on a local AWS.
+
+    Args:
+        name: the definition's name.
+        aws: the local AWS, whose file system they mount.
+    """
+    efs = {
+        "fileSystemId": aws.file_system_id,
+        "transitEncryption": "ENABLED",
+        "authorizationConfig": {"accessPointId": aws.access_point_id},
+    }
+    return {
+        "jobDefinitionName": name,
+        "type": "container",
+        "platformCapabilities": ["FARGATE"],
+        "containerProperties": {
+            "image": "miniwdl-aws",
+            "command": ["false"],
+            "executionRoleArn": "arn:aws:iam::123456789012:role/miniwdl-local",
+            "resourceRequirements": list(HEAD_RESOURCES),
+            "mountPoints": [{"containerPath": MOUNT, "sourceVolume": "efs"}],
+            "volumes": [{"name": "efs", "efsVolumeConfiguration": efs}],
+        },
+    }
