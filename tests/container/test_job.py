@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,8 @@ def container_variables(plan: Plan, local_aws: Any) -> dict[str, str]:
     """What Batch would set: the job's own environment, and what a job role provides."""
     overrides = plan.job["containerOverrides"]["environment"]
     aws = {name: value for name, value in local_aws.environment.items() if name.startswith("AWS_")}
-    job_id = "00000000-0000-4000-8000-000000000000"
     own = {entry["name"]: entry["value"] for entry in overrides}
-    return {**aws, "AWS_BATCH_JOB_ID": job_id, **own}
+    return {**aws, "AWS_BATCH_JOB_ID": str(uuid.uuid4()), **own}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="this user's task jobs cannot write another's files")
