@@ -1,5 +1,6 @@
 """What all tests share besides the fixtures of our own pytest plugin: a way to wait."""
 
+import signal
 import threading
 from collections.abc import Callable
 
@@ -15,6 +16,12 @@ from tests.engines import (  # noqa: F401 - fixtures
     engine,
     registry,
 )
+
+
+def pytest_configure() -> None:
+    """A shell has background jobs ignore SIGINT, and so would all programs that tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
