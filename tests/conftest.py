@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 
+import hypothesis
 import pytest
 
 from miniwdl_aws.local import LocalAwsSettings
@@ -16,6 +17,10 @@ from tests.engines import (  # noqa: F401 - fixtures
     engine,
     registry,
 )
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:

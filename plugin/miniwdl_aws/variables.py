@@ -11,7 +11,9 @@ BACKEND_KEYS = (
     "infrastructure_retries", "oom_memory_factor", "oom_memory_cap", "job_timeout",
     "runnable_timeout", "job_tags", "owner", "propagate_tags", "task_policies", "job_role",
     "execution_role", "fargate_public_ip", "task_secrets", "shared_memory", "container_sync",
-    "gpu_value", "container_properties", "memory_delta", "submit_period_b", "submit_period_c",
+    "gpu_value", "container_properties", "memory_delta", "s3_download_threshold",
+    "s3_download_concurrency", "s3_download_image", "s3_requester_pays", "submit_period_b",
+    "submit_period_c",
 )  # fmt: skip
 """Keys of the backend's section ``[aws]`` that are no settings of a submission."""
 

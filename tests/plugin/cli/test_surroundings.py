@@ -26,7 +26,7 @@ def test_a_secret_reaches_the_job_by_reference(submit: Submit, aws: "LocalAws") 
     name = f"/miniwdl/{aws.bucket}/tags"
     session.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
     arn = f"arn:aws:ssm:{aws.region}:123456789012:parameter{name}"
-    done = submit(HELLO, "name=Ada", "--wait", "--secret", f"MINIWDL__AWS__JOB_TAGS={arn}")
+    done = submit(HELLO, "name=by reference", "--wait", "--secret", f"MINIWDL__AWS__JOB_TAGS={arn}")
     assert done.returncode == 0, done.stderr
 
     job_id = done.stdout.strip()
@@ -45,7 +45,7 @@ def test_variables_of_any_size_reach_the_job(
     """The job's overrides hold 8 KiB, and policies for many tasks are longer."""
     tags = {f"tag-{number}": "x" * 250 for number in range(40)}
     environ["MINIWDL__AWS__JOB_TAGS"] = json.dumps(tags)
-    done = submit(HELLO, "name=Ada", "--wait")
+    done = submit(HELLO, "name=of any size", "--wait")
     assert done.returncode == 0, done.stderr
     calls = json.loads(submit("status", "--json", done.stdout.strip()).stdout)["calls"]
     (job,) = AwsClients().batch.describe_jobs(jobs=[calls[0]["job_id"]])["jobs"]
