@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -126,8 +126,7 @@ class Stager:
         for path in ("", *folder.folders):
             (tree / path).mkdir(parents=True, exist_ok=True)
         bring = functools.partial(_stage_member, tree, target, transfer)
-        for _ in self._files.map(bring, folder.objects.items()):
-            pass
+        _all_or_none([self._files.submit(bring, each) for each in folder.objects.items()])
         target.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             tree.rename(target.path)
@@ -135,6 +134,17 @@ class Stager:
             # Another process has made the same folder.
             if not target.path.is_dir():
                 raise
+
+
+def _all_or_none(futures: Sequence[Future[None]]) -> None:
+    """Wait for all; if one fails, begin no more, and let none go on behind the failure."""
+    _, pending = wait(futures, return_when=FIRST_EXCEPTION)
+    for each in pending:
+        each.cancel()
+    wait(futures)
+    for each in futures:
+        if not each.cancelled():
+            each.result()
 
 
 def _stage_member(
