@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,11 @@ from miniwdl_aws.s3 import check_writable, parse_uri, publication_uri, write_obj
 
 CANCELLED_EXIT_CODE = 143
 """128 and SIGTERM: what a cancelled run ends with if miniwdl gave no code of its own."""
+
+ENDING_SECONDS = 120.0
+"""How long a job that is being ended is waited for; it has 30 s between SIGTERM and SIGKILL."""
+
+ENDING_LOOK_SECONDS = 2.0
 
 KILLED = 128
 """Exit codes above it tell that a signal killed miniwdl."""
@@ -169,7 +175,7 @@ def _begin(options: RunOptions, clients: AwsClients) -> tuple[Head, RunPlace, li
     refuse_root(options)
     bundle = bundles.fetch(options.bundle, clients)
     name = bundles.workflow_name(bundle, options.parsed.uri, options.parsed.task)
-    run_dir = find(options, partial(_has_succeeded, clients)) or provision(options, name)
+    run_dir = _found(options, clients) or provision(options, name)
     head = take(run_dir, options.job_id, options.attempt, partial(_lives, clients))
     point(options, run_dir)
     place = RunPlace(run_dir=run_dir, head=head.number)
@@ -179,6 +185,34 @@ def _begin(options: RunOptions, clients: AwsClients) -> tuple[Head, RunPlace, li
         earlier = [each.job_id for each in reversed(heads_of(run_dir))]
         name_earlier(clients, options.job_id, earlier)
     return head, place, bundles.lay_out(bundle, options.arguments, run_dir)
+
+
+def _found(options: RunOptions, clients: AwsClients) -> Path | None:
+    """Find the run directory to take up, once a job there that is being ended has ended.
+
+    Who clears a task has its job ended, and the next one submitted at once.
+    """
+    look = partial(find, options, partial(_has_succeeded, clients))
+    run_dir = look()
+    others = heads_of(run_dir)[-1:] if run_dir else []
+    for other in others:
+        if other.job_id and other.job_id != options.job_id:
+            await_ending(clients, other.job_id)
+    return look() if others else run_dir
+
+
+def await_ending(
+    clients: AwsClients, job_id: str, *, sleep: Callable[[float], object] = time.sleep
+) -> None:
+    """Wait for the end of a job that is being ended, a bounded time; for no other job."""
+    for _ in range(round(ENDING_SECONDS / ENDING_LOOK_SECONDS)):
+        if not any(
+            (status.is_terminated or status.is_cancelled) and not status.is_terminal
+            for status in describe_all(clients, [job_id])
+        ):
+            return
+        _log.info("waiting for job %s, which is being ended", job_id)
+        sleep(ENDING_LOOK_SECONDS)
 
 
 def _has_succeeded(clients: AwsClients, job_id: str) -> bool:
