@@ -11,10 +11,14 @@ BOTO3 = {"boto3", "botocore", "jmespath", "s3transfer", "python-dateutil", "six"
 
 BOTO3_MODULES = BOTO3 - {"python-dateutil"} | {"dateutil"}
 
-NEED_AN_EXTRA = ("miniwdl_aws.backend", "miniwdl_aws.runner", "miniwdl_aws.local")
+NEED_AN_EXTRA = tuple(
+    f"miniwdl_aws.{name}" for name in ("backend", "runner", "staging", "report", "local")
+)
 """What runs inside the workflow job (extra `runner`) or is the local AWS (extra `local`)."""
 
-NEED_AN_EXTRA_TOO = {"miniwdl_aws.cli.run_s3upload", "miniwdl_aws.cli.local"}
+NEED_AN_EXTRA_TOO = {
+    f"miniwdl_aws.cli.{name}" for name in ("run_s3upload", "report", "stage", "local")
+}
 NEED_PYTEST = {"miniwdl_aws.pytest_plugin"}
 
 
