@@ -1,6 +1,7 @@
 """The AWS CLI, unmodified: `aws batch`, `aws s3`, `aws logs`, `aws efs`."""
 
 import json
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -143,6 +144,8 @@ def test_files_go_to_s3_and_back(aws_cli: Any, local_aws: LocalAws, tmp_path: Pa
     (source / "deep er").mkdir(parents=True)
     (source / "large").write_bytes(bytes(range(256)) * 4 * 9 * 1024)  # 9 MiB: two parts
     (source / "deep er" / "naïve +1.txt").write_text("small")
+    for path in (source / "large", source / "deep er" / "naïve +1.txt"):
+        os.utime(path, (1.7e9, 1.7e9))  # older than any object, whatever second that falls in
     uploaded = aws_cli.output("aws", "s3", "sync", "--no-progress", str(source), prefix)
     assert uploaded.count("upload: ") == 2
     assert aws_cli.output("aws", "s3", "sync", str(source), prefix) == ""

@@ -9,7 +9,8 @@ from typing import Any
 import psutil
 from hypothesis import given, settings, strategies as st
 
-from miniwdl_aws.local.jobs import ARRAY_TRANSITIONS, ENDED, STATUSES, TRANSITIONS, Job
+from miniwdl_aws.local.jobs import Job
+from miniwdl_aws.local.lifecycle import ARRAY_TRANSITIONS, ENDED, STATUSES, TRANSITIONS
 from miniwdl_aws.local.resources import Resources
 from tests.local.world import World
 

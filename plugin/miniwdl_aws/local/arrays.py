@@ -3,7 +3,8 @@
 from collections import Counter
 
 from miniwdl_aws.local.arns import Arns
-from miniwdl_aws.local.jobs import STATUSES, ArrayChildren, Job
+from miniwdl_aws.local.jobs import ArrayChildren, Job
+from miniwdl_aws.local.lifecycle import STATUSES
 from miniwdl_aws.local.reasons import ARRAY_CHILD_FAILED
 
 

@@ -8,7 +8,8 @@ from miniwdl_aws.local.arns import Arns
 from miniwdl_aws.local.calls import Answer, Operations, Request
 from miniwdl_aws.local.definitions import Definitions
 from miniwdl_aws.local.errors import BatchError, unsupported
-from miniwdl_aws.local.jobs import STATUSES, Job
+from miniwdl_aws.local.jobs import Job
+from miniwdl_aws.local.lifecycle import STATUSES
 from miniwdl_aws.local.paging import PAGE, Pages, answer, page_size
 from miniwdl_aws.local.queues import Queues
 from miniwdl_aws.local.scheduler import Scheduler

@@ -2,8 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import cache
 from io import BytesIO
 from typing import Any
@@ -17,6 +19,11 @@ _SCOPE = re.compile(r"Credential=[^/\s,]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _FORM = "application/x-www-form-urlencoded"
 # Services that sign with another name than they bear.
 _SIGNED_AS = {"elasticfilesystem": "efs"}
+# What a call is named by whose operation is not known.
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"})
+
+SERVICES = ("batch", "logs", "s3", "efs", "sts", "iam", "ecr", "secretsmanager", "sqs", "events")
+"""The services that clients of Batch ask, the most asked first, as botocore names them."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,42 @@ def call_of(service: str, environ: dict[str, Any]) -> Call:
     else:
         operation = _routed(interface, environ)
     return Call(service, operation or environ["REQUEST_METHOD"])
+
+
+def unknown_operation(pattern: str, services: Iterable[str] = SERVICES) -> str | None:
+    """Say in a few words why no call can be meant, with the nearest name; None if one can.
+
+    Args:
+        pattern: an operation, perhaps with wildcards.
+        services: those that it may be one of, as botocore names them.
+
+    >>> unknown_operation("GetLogEvent", ["logs"])
+    "'GetLogEvent' is no operation of logs; did you mean 'GetLogEvents'?"
+    >>> unknown_operation("Describe*", ["batch"])
+    """
+    known: set[str] = set()
+    for service in services:
+        names = _operation_names(service)
+        if not names:
+            known_services = Loader().list_available_services("service-2")
+            return f"{service!r} is no service{_nearest(service, known_services)}"
+        if any(fnmatchcase(name, pattern) for name in names | _METHODS):
+            return None
+        known |= names
+    return f"{pattern!r} is no operation of {', '.join(services)}{_nearest(pattern, known)}"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+@cache
+def _operation_names(service: str) -> frozenset[str]:
+    try:
+        return frozenset(Loader().load_service_model(service, "service-2")["operations"])
+    except UnknownServiceError:
+        return frozenset()
 
 
 def protocol(service: str) -> str:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.operations import unknown_operation
 
 RateScope = Literal["operation", "account"]
 
@@ -76,12 +77,23 @@ def parse_rates(text: str) -> Mapping[str, Rate]:
         return rates
     for entry in text.split(","):
         name, _, value = entry.partition("=")
-        if name not in {BATCH, FARGATE_LAUNCHES} and ":" not in name:
-            raise _no_rates(text, f"{name!r} names no rate")
+        if problem := _unknown(name):
+            raise _no_rates(text, problem)
         rates.pop(name, None)
         if value != "none":
             rates[name] = _parse_rate(value, text)
     return rates
+
+
+def _unknown(name: str) -> str | None:
+    if name in {BATCH, EACH_BATCH_OPERATION, FARGATE_LAUNCHES}:
+        return None
+    service, colon, operation = name.partition(":")
+    if not colon:
+        return f"{name!r} names no rate"
+    if "*" in operation:
+        return f"{name!r} names no rate: only {EACH_BATCH_OPERATION!r} stands for many operations"
+    return unknown_operation(operation, [service])
 
 
 def _parse_rate(value: str, text: str) -> Rate:

@@ -2,7 +2,7 @@
 
 from miniwdl_aws.local.calls import Answer, Operations, Request
 from miniwdl_aws.local.errors import BatchError
-from miniwdl_aws.local.jobs import ENDED, STATUSES
+from miniwdl_aws.local.lifecycle import ENDED, STATUSES
 from miniwdl_aws.local.paging import PAGE, Pages, answer, page_size
 from miniwdl_aws.local.queues import Queues
 from miniwdl_aws.local.scheduler import Scheduler

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from miniwdl_aws.local.errors import BatchError
-from miniwdl_aws.local.jobs import ARRAY_TRANSITIONS, TRANSITIONS, Job
+from miniwdl_aws.local.jobs import Job
+from miniwdl_aws.local.lifecycle import ARRAY_TRANSITIONS, TRANSITIONS
 from miniwdl_aws.local.queues import JobQueue
 
 

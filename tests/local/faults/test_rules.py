@@ -62,6 +62,11 @@ def test_any_rule_survives_its_text(job: str, times: int, probability: float) ->
         ("throttle,times", "'times' is not KEY=VALUE"),
         ("throttle,times=1,times=2", "gives 'times' twice"),
         ("throttle,attempt=1", "'attempt' means nothing here"),
+        ("throttle,operation=SubmitJobs", "'SubmitJobs' is no operation of batch, logs"),
+        ("throttle,operation=SubmitJobs", r"did you mean 'SubmitJob'\?"),
+        ("latency,service=log,delay=1", r"'log' is no service; did you mean 'logs'\?"),
+        ("slow-down,operation=SubmitJob", "'SubmitJob' is no operation of s3"),
+        ("event-delay,delay=1,status=RUNING", "status must be one of SUBMITTED, .* got RUNING"),
         ("kill,operaton=SubmitJob", "'operaton' means nothing here"),
         ("latency", "latency needs delay, as in latency,delay=2"),
     ],
@@ -122,7 +127,7 @@ def test_a_rule_strikes_only_what_it_names() -> None:
     """Patterns are shell's; what a subject does not have matches no pattern."""
     submit = Subject("k", service="batch", operation="SubmitJob", job="align-1", queue="q")
     assert FaultRule(kind="throttle", operation="Submit*", job="align-?").matches(submit)
-    assert not FaultRule(kind="throttle", operation="submit*").matches(submit)
+    assert not FaultRule(kind="throttle", operation="Describe*").matches(submit)
     assert not FaultRule(kind="throttle", service="logs").matches(submit)
     assert not FaultRule(kind="slow-down").matches(submit)
     describe = Subject("k", service="batch", operation="DescribeJobs")

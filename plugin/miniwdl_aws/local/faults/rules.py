@@ -11,6 +11,8 @@ from typing import Any
 
 from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.faults.kinds import KINDS, FaultKind
+from miniwdl_aws.local.lifecycle import STATUSES
+from miniwdl_aws.local.operations import SERVICES, unknown_operation
 
 _CODES = (500, 503)
 # Longer than any test waits: a job's longest time-out is two weeks on Fargate.
@@ -100,6 +102,17 @@ class FaultRule:
             raise self._error("delay", f"from 0 to {_MOST_DELAY_SECONDS} seconds")
         if self.code is not None and self.code not in _CODES:
             raise self._error("code", "500 or 503")
+        if self.status is not None and self.status not in STATUSES:
+            raise self._error("status", f"one of {', '.join(STATUSES)}")
+        self._check_call()
+
+    def _check_call(self) -> None:
+        if self.service is None and self.operation is None:
+            return
+        services = [self.service] if self.service else KINDS[self.kind].services or SERVICES
+        problem = unknown_operation(self.operation or "*", services)
+        if problem:
+            raise FaultError(f"fault {self.kind}: {problem}")
 
     @property
     def text(self) -> str:
