@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from miniwdl_aws.backend.policies import TaskPolicy
@@ -57,6 +57,19 @@ class Demand:
     execution_role: str = ""
     container_properties: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that it may run on, the first one first."""
+        return (self.queue, self.fallback_queue) if self.fallback_queue else (self.queue,)
+
+    def capped(self, most_bytes: int) -> "Demand":
+        """Let its memory grow no further than this."""
+        if most_bytes >= self.escalation.cap_bytes:
+            return self
+        escalation = replace(self.escalation, cap_bytes=most_bytes)
+        steps = escalation.steps(self.memory_bytes)
+        return replace(self, escalation=escalation, budgets=replace(self.budgets, memory=steps))
 
 
 def demand(values: Mapping[str, Any], settings: BackendSettings, policy: TaskPolicy) -> Demand:

@@ -21,6 +21,10 @@ MAX_GPUS = 16
 """GPUs of the instances with the most, p2.16xlarge (Amazon EC2 instance types, "Accelerated
 computing")."""
 
+HOST_SHARE = 15 / 16
+"""How much of an EC2 instance's memory jobs can have: its kernel and the agent of Amazon ECS keep
+some percent (Amazon ECS developer guide, "Reserving Amazon ECS Linux container instance memory")."""
+
 SMALL_VCPUS = 2
 SMALL_MEMORY_BYTES = 4 * 2**30
 """What fits on about every instance, without GPUs: nobody is asked whether it does."""
@@ -211,6 +215,28 @@ class Queues:
             if name not in self._limits:
                 self._limits[name] = self._read_limits(name)
             return self._limits[name]
+
+    def most_memory_bytes(
+        self, names: Iterable[str], vcpus: float, memory_bytes: int, gpus: int = 0
+    ) -> int:
+        """Tell up to which memory a job may grow that has to run on one of some queues.
+
+        Args:
+            names: the queues.
+            vcpus: its CPUs.
+            memory_bytes: up to which memory it shall grow.
+            gpus: its GPUs.
+
+        Returns:
+            At most ``memory_bytes``; 0 if no queue has the CPUs and the GPUs.
+        """
+        most = 0
+        for name in names:
+            limits = self.limits(name, vcpus, memory_bytes, gpus)
+            if limits.fit(vcpus, 0, gpus):
+                share = 1 if self.queue(name).fargate else HOST_SHARE
+                most = max(most, int(limits.memory_bytes * share))
+        return min(most, memory_bytes)
 
     def now(self, name: str) -> tuple[JobQueue, tuple[ComputeEnvironment, ...]]:
         """Ask anew about a queue and its compute environments.

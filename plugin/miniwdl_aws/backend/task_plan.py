@@ -112,11 +112,18 @@ class TaskPlan:
         return self._retries.after(rule)
 
     def _demand(self, values: Mapping[str, Any]) -> Demand:
-        return demand(values, self._context.settings, self._policy)
+        """Give what the task asks for, its memory growing no further than its queues can give."""
+        task = demand(values, self._context.settings, self._policy)
+        if not task.budgets.memory:
+            return task
+        most = self._context.queues.most_memory_bytes(
+            task.queues, task.vcpus, task.escalation.cap_bytes, task.gpus
+        )
+        return task.capped(most)
 
     def _queue(self, logger: logging.Logger, task: Demand, memory_bytes: int) -> str:
         """Choose the queue: the fallback for what the first one cannot run, or not any more."""
-        wanted = [task.queue, *([task.fallback_queue] if task.fallback_queue else [])]
+        wanted = list(task.queues)
         used_up = self._retries.spent(Budget.PREEMPTIBLE) >= self._preemptible
         if used_up or self._retries.spent(Budget.FALLBACK):
             wanted.reverse()

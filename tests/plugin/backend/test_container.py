@@ -292,6 +292,19 @@ def test_memory_grows_after_a_kill_where_asked_for(
     assert [memory_of(job) for job in batch.jobs.values()] == [2048, 4096, 6144]
 
 
+def test_memory_grows_no_further_than_the_queues_can_give(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """Beyond the largest instance no job could start: the last attempt has what it can give."""
+    batch.add_queue("spot", instanceTypes=["m5.large"])
+    open_backend(escalation=Escalation(factor=2.0, cap_bytes=64 * 2**30), memory_delta_mib=0)
+    batch.endings = [OOM] * 9
+    with pytest.raises(RunFailed) as caught:
+        run_wdl(source('memory: "3 GiB"'))
+    assert type(cause(caught.value)).__name__ == "TaskOutOfMemory"
+    assert [memory_of(job) for job in batch.jobs.values()] == [3072, 6144, 8 * 1024 * 15 // 16]
+
+
 def test_memory_stays_as_it_is_by_default(batch: Any, open_backend: Any, run_wdl: Any) -> None:
     """A kill for memory counts against maxRetries and changes nothing."""
     open_backend(memory_delta_mib=0)
