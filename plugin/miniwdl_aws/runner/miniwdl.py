@@ -1,9 +1,12 @@
-"""``miniwdl`` as a workflow job runs it: what it looks up for every task is looked up once.
+"""``miniwdl`` as a workflow job runs it.
 
-For each task miniwdl asks which plugins there are, and Python then reads a file of every installed
-distribution. Each file read hands the interpreter to another thread; with 1,000 tasks at once that
-kept the first job from being submitted for 5 to 8 s, and took a third of the process's CPU time.
-Nothing is installed while a workflow runs, so the first answer holds.
+What it looks up for every task is looked up once: for each task miniwdl asks which plugins there
+are, and Python then reads a file of every installed distribution. Each file read hands the
+interpreter to another thread; with 1,000 tasks at once that kept the first job from being submitted
+for 5 to 8 s, and took a third of the process's CPU time. Nothing is installed while a workflow
+runs, so the first answer holds.
+
+And what it says of a failed download has the reason, which it else keeps to its log.
 """
 
 import functools
@@ -16,6 +19,19 @@ def remember_entry_points() -> None:
     importlib.metadata.entry_points = known  # type: ignore[assignment]
 
 
+def tell_why_downloads_fail() -> None:
+    """Let miniwdl's `DownloadFailed`, which names the URI alone, end with what caused it."""
+    from WDL.runtime.error import DownloadFailed  # noqa: PLC0415  (it imports miniwdl)
+
+    plain = DownloadFailed.__str__
+
+    def with_reason(error: DownloadFailed) -> str:
+        reason = str(error.__cause__ or "")
+        return f"{plain(error)}: {reason}" if reason else plain(error)
+
+    DownloadFailed.__str__ = with_reason  # type: ignore[method-assign,assignment]
+
+
 def main() -> None:
     """Run miniwdl's command line."""
     remember_entry_points()
@@ -24,6 +40,7 @@ def main() -> None:
     from miniwdl_aws.runner.tuning import tune  # noqa: PLC0415  (it imports miniwdl)
 
     tune()
+    tell_why_downloads_fail()
     CLI.main()  # type: ignore[no-untyped-call]
 
 

@@ -159,3 +159,4 @@ def test_an_input_that_is_not_there_is_named(inputs: Inputs) -> None:
     assert job.exit_code != 0
     assert f"{inputs.uri('nothing.txt')} does not exist (404). Check bucket and key." in job.log
     assert job.outcome.failure.error == "DownloadFailed"
+    assert "nothing.txt does not exist (404)" in job.outcome.failure.message
