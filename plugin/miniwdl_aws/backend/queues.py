@@ -23,7 +23,8 @@ computing")."""
 
 HOST_SHARE = 15 / 16
 """How much of an EC2 instance's memory jobs can have: its kernel and the agent of Amazon ECS keep
-some percent (Amazon ECS developer guide, "Reserving Amazon ECS Linux container instance memory")."""
+some percent (Amazon ECS developer guide, "Reserving Amazon ECS Linux container instance
+memory")."""
 
 SMALL_VCPUS = 2
 SMALL_MEMORY_BYTES = 4 * 2**30
