@@ -7,6 +7,7 @@ from pathlib import Path
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.errors import AwsNotFoundError, CleanupRefusedError
 from miniwdl_aws.marker import MARKER_FILE, Marker, UnreadableMarkerError, is_inside, read_marker
+from miniwdl_aws.pointers import Owner, unpoint
 from miniwdl_aws.s3 import parse_uri, stat_object
 
 COMMIT_OBJECTS = {"succeeded": "outputs.json", "failed": "error.json", "cancelled": "error.json"}
@@ -43,6 +44,8 @@ def delete_run_dir(
         _refuse_running(inside, marker)
         _refuse_unpublished(inside, marker, clients, published or marker.published)
     _delete(inside)
+    owner = Owner(job_id=marker.job_id, run_key=marker.run_key)
+    unpoint(inside.parent, owner, inside.name)
     _log.info("deleted %s", inside)
     return True
 

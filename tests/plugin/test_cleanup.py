@@ -17,6 +17,7 @@ from miniwdl_aws.marker import (
     read_marker,
     write_marker,
 )
+from miniwdl_aws.pointers import FOLDER, Owner, Pointer, point, pointers
 
 
 class NoS3:
@@ -55,6 +56,18 @@ def make(root: Path, marker: Marker | None) -> Path:
 
 PUBLISHED = Marker(state="succeeded", published="s3://bkt/r/")
 COMMITTED = clients("s3://bkt/r/outputs.json")
+
+
+def test_no_pointer_to_a_deleted_run_is_left(root: Path) -> None:
+    """Pointers go with their run directory; those to another one stay."""
+    ours = Owner(job_id="job-1", run_key="sample-1")
+    run_dir = make(root, dataclasses.replace(PUBLISHED, job_id="job-1", run_key="sample-1"))
+    point(root, ours, Pointer(name=run_dir.name, content="c"))
+    later = Pointer(name="20260202_000000_wf", content="c")
+    point(root, Owner(run_key="sample-1"), later)
+    assert delete_run_dir(run_dir, root, clients=COMMITTED)
+    assert pointers(root, ours) == [later]
+    assert len(list((root / FOLDER).iterdir())) == 1
 
 
 def test_a_published_run_is_deleted(root: Path) -> None:

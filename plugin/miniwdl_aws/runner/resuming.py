@@ -1,36 +1,19 @@
 """Which run directory a workflow job takes up, and how a run of several heads looks like one."""
 
-import contextlib
-import dataclasses
 import hashlib
 import json
 import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from miniwdl_aws import pointers
 from miniwdl_aws.heads import RunPlace
 from miniwdl_aws.marker import Marker, UnreadableMarkerError, read_marker, update_marker
+from miniwdl_aws.pointers import Owner, Pointer
 from miniwdl_aws.runner.options import RunOptions
 
-FOLDER = ".miniwdl-aws-runs"
-"""Below the folder of run directories: which of them is whose."""
-
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Pointer:
-    """Which run directory a workflow job or a run key has.
-
-    Attributes:
-        name: the run directory's name.
-        content: a hash of what is run.
-    """
-
-    name: str
-    content: str
 
 
 def point(options: RunOptions, run_dir: Path) -> None:
@@ -39,9 +22,7 @@ def point(options: RunOptions, run_dir: Path) -> None:
         return
     pointer = Pointer(name=run_dir.name, content=content_of(options))
     try:
-        _make_folder(run_dir.parent)
-        for path in _paths(options, run_dir.parent):
-            _replace(path, json.dumps(dataclasses.asdict(pointer)) + "\n")
+        pointers.point(run_dir.parent, _owner(options), pointer)
     except OSError as exc:
         _log.warning("a later attempt of this job will not find its run directory: %s", exc)
 
@@ -63,9 +44,8 @@ def find(options: RunOptions, has_succeeded: Callable[[str], bool]) -> Path | No
     """
     if options.exactly:
         return options.directory if _marker(options.directory) is not None else None
-    for path in _paths(options, options.directory):
-        pointer = _read(path)
-        if pointer is None or pointer.content != content_of(options):
+    for pointer in pointers.pointers(options.directory, _owner(options)):
+        if pointer.content != content_of(options):
             continue
         run_dir = options.directory / pointer.name
         marker = _marker(run_dir)
@@ -79,9 +59,7 @@ def find(options: RunOptions, has_succeeded: Callable[[str], bool]) -> Path | No
 
 def unpoint(options: RunOptions) -> None:
     """Forget whose run directory it is: the run has failed, or its directory is gone."""
-    for path in _paths(options, options.directory):
-        with contextlib.suppress(OSError):
-            path.unlink()
+    pointers.unpoint(options.directory, _owner(options))
 
 
 def reopen(place: RunPlace, options: RunOptions) -> None:
@@ -151,36 +129,14 @@ def _append(source: Path, target: Path, title: str) -> None:
     _replace(target, earlier + heading + source.read_text(errors="replace"))
 
 
-def _make_folder(runs: Path) -> None:
-    """Make the folder of pointers; whoever may make a run directory may write there too."""
-    folder = runs / FOLDER
-    if not folder.is_dir():
-        folder.mkdir(exist_ok=True)
-        folder.chmod(runs.stat().st_mode & 0o7777)
-
-
 def _replace(path: Path, text: str) -> None:
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     new.write_text(text)
     new.replace(path)
 
 
-def _paths(options: RunOptions, folder: Path) -> list[Path]:
-    owners = [f"job {options.job_id}" if options.job_id else ""]
-    owners += [f"key {options.run_key}" if options.run_key else ""]
-    return [
-        folder / FOLDER / hashlib.sha256(owner.encode()).hexdigest()[:32]
-        for owner in owners
-        if owner
-    ]
-
-
-def _read(path: Path) -> Pointer | None:
-    try:
-        content: Any = json.loads(path.read_text())
-        return Pointer(name=str(content["name"]), content=str(content["content"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _owner(options: RunOptions) -> Owner:
+    return Owner(job_id=options.job_id, run_key=options.run_key)
 
 
 def _marker(run_dir: Path) -> Marker | None:

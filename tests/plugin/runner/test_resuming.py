@@ -8,9 +8,9 @@ import pytest
 
 from miniwdl_aws.heads import RunPlace
 from miniwdl_aws.marker import Marker, read_marker, update_marker, write_marker
+from miniwdl_aws.pointers import FOLDER
 from miniwdl_aws.runner.options import RunOptions
 from miniwdl_aws.runner.resuming import (
-    FOLDER,
     as_presented,
     find as find_for,
     is_concluded,
