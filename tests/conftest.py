@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -18,6 +19,8 @@ from tests.engines import (  # noqa: F401 - fixtures
     registry,
 )
 
+HERE = Path(__file__).parent
+
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -27,6 +30,30 @@ def pytest_configure() -> None:
     """A shell has background jobs ignore SIGINT, and so would all programs that tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+TOGETHER = ("e2e", "container", "packaging", "foreign")
+"""What is slow and shares what takes long to set up: one process runs all tests of each, and these
+first."""
+
+
+def group_of(item: pytest.Item) -> str:
+    """Name the tests that one process runs: those of one of `TOGETHER`, or of one file."""
+    if item.get_closest_marker("container") or "engine" in getattr(item, "fixturenames", ()):
+        return "container"
+    path = item.path.relative_to(HERE)
+    return path.parts[0] if path.parts[0] in TOGETHER else str(path)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tell pytest-xdist what belongs together."""
+    if not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    ranks = {name: rank for rank, name in enumerate(TOGETHER)}
+    items.sort(key=lambda item: ranks.get(group_of(item), len(ranks)))
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,8 @@
 #!/bin/sh
-# Runs pytest under coverage with the arguments given, then shows the coverage; ends with pytest's exit code.
+# Runs pytest with the arguments given. Without any, all tests, two to four at a time, and shows the coverage.
 set -u
 cd "$(dirname "$0")/.."
 
-status=0
-.venv/bin/coverage run -m pytest "$@" || status=$?
-[ "$#" -gt 0 ] || .venv/bin/coverage report || status=$((status ? status : 1))
-exit "$status"
+[ "$#" -eq 0 ] || exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+  --cov=airflow_provider_miniwdl_aws --cov=miniwdl_aws

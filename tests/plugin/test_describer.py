@@ -242,8 +242,10 @@ def test_a_pressing_job_is_asked_about_in_every_round(batch: FakeBatch) -> None:
     with describer.watching("a", lambda _status: None):
         describer.press("a")
         for _ in range(3):
+            before = len(batch.asked)
             describer.sweep()
-    assert batch.asked == [["a"], ["a"], ["a"]]
+            assert len(batch.asked) > before  # the describer's own thread may ask in between
+    assert {*map(tuple, batch.asked)} == {("a",)}
 
 
 def test_a_job_that_is_hastened_is_described_at_once_by_the_thread(batch: FakeBatch) -> None:
