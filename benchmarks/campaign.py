@@ -27,7 +27,7 @@ import psutil
 
 from benchmarks.cloud import MOUNT, head_definition
 from benchmarks.errors import BenchmarkError
-from miniwdl_aws.local.server import LocalAws
+from miniwdl_aws.local.local_aws import LocalAws
 from miniwdl_aws.local.settings import TASK_QUEUE, WORKFLOW_QUEUE, LocalAwsSettings
 
 if TYPE_CHECKING:

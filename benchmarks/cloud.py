@@ -15,7 +15,7 @@ import boto3
 from benchmarks import head
 from benchmarks.errors import BenchmarkError
 from benchmarks.results import CrowdResult, RunResult, difference
-from miniwdl_aws.local.server import LocalAws
+from miniwdl_aws.local.local_aws import LocalAws
 from miniwdl_aws.local.settings import TASK_QUEUE, WORKFLOW_QUEUE, LocalAwsSettings
 
 if TYPE_CHECKING:

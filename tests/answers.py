@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from miniwdl_aws.local.front import BatchModel
-from miniwdl_aws.local.gate import Environ, Wsgi
-from miniwdl_aws.local.http import HttpServer
-from miniwdl_aws.local.refusals import StartResponse
+from miniwdl_aws.local.endpoint.front import BatchModel
+from miniwdl_aws.local.endpoint.gate import Environ, Wsgi
+from miniwdl_aws.local.endpoint.http import HttpServer
+from miniwdl_aws.local.endpoint.refusals import StartResponse
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

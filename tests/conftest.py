@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 from miniwdl_aws.local import LocalAwsSettings
-from miniwdl_aws.local.rates import NO_RATES
+from miniwdl_aws.local.endpoint.rates import NO_RATES
 from tests.answers import checked_answers  # noqa: F401 - a fixture
 from tests.engines import (  # noqa: F401 - fixtures
     busybox_image,

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from miniwdl_aws.local import LocalAws, LocalAwsSettings, container_reaper
-from miniwdl_aws.local.container_request import STATE_LABEL
+from miniwdl_aws.local import LocalAws, LocalAwsSettings
+from miniwdl_aws.local.execution import container_reaper
+from miniwdl_aws.local.execution.container_request import STATE_LABEL
 from tools.engines import ROOT, Engine, find_engine
 
 BUSYBOX_TAG = "localhost/miniwdl-aws-test-busybox"

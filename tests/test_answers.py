@@ -6,7 +6,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from miniwdl_aws.local.front import BatchModel
+from miniwdl_aws.local.endpoint.front import BatchModel
 from tests.answers import AnswerChecker, violations
 
 

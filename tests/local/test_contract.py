@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
-from miniwdl_aws.local.api import BatchApi
+from miniwdl_aws.local.endpoint.api import BatchApi
 from tests.local.world import World
 
 MODEL = botocore.session.get_session().get_service_model("batch")

@@ -244,7 +244,7 @@ def test_a_target_that_is_not_there_stops_nothing(
 
 def test_what_nobody_reads_is_dropped(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ready queue keeps the newest messages alone, so that memory has a bound."""
-    monkeypatch.setattr("miniwdl_aws.local.moto_events.MOST_MESSAGES", 3)
+    monkeypatch.setattr("miniwdl_aws.local.services.moto_events.MOST_MESSAGES", 3)
     job_id = bench.submit("true")
     bench.wait_for(job_id, "SUCCEEDED")
     queue = sqs_backends["123456789012"][bench.aws.region].queues[EVENT_QUEUE]

@@ -9,9 +9,9 @@ from typing import Any
 import psutil
 from hypothesis import given, settings, strategies as st
 
-from miniwdl_aws.local.jobs import Job
-from miniwdl_aws.local.lifecycle import ARRAY_TRANSITIONS, ENDED, STATUSES, TRANSITIONS
-from miniwdl_aws.local.resources import Resources
+from miniwdl_aws.local.batch.jobs import Job
+from miniwdl_aws.local.batch.lifecycle import ARRAY_TRANSITIONS, ENDED, STATUSES, TRANSITIONS
+from miniwdl_aws.local.batch.resources import Resources
 from tests.local.world import World
 
 MAX_VCPUS = 4

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from miniwdl_aws.local import resources
+from miniwdl_aws.local.batch import resources
+from miniwdl_aws.local.batch.jobs import Job
+from miniwdl_aws.local.batch.resources import Resources, instance_sizes
 from miniwdl_aws.local.errors import BatchError
-from miniwdl_aws.local.jobs import Job
-from miniwdl_aws.local.resources import Resources, instance_sizes
-from miniwdl_aws.local.runs import AtOnce, Hold
-from miniwdl_aws.local.tasks import own_variables
+from miniwdl_aws.local.execution.runs import AtOnce, Hold
+from miniwdl_aws.local.execution.tasks import own_variables
 from tests.local.world import World
 
 MAX_RESOURCE = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE"

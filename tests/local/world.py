@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from miniwdl_aws.local.arns import Arns
-from miniwdl_aws.local.definitions import Definitions
-from miniwdl_aws.local.executor import TaskEvents
-from miniwdl_aws.local.jobs import Job
-from miniwdl_aws.local.queues import JobQueue, Queues
-from miniwdl_aws.local.runs import Placement
-from miniwdl_aws.local.scheduler import Scheduler
-from miniwdl_aws.local.store import JobStore
-from miniwdl_aws.local.submissions import make_job
+from miniwdl_aws.local.batch.definitions import Definitions
+from miniwdl_aws.local.batch.jobs import Job
+from miniwdl_aws.local.batch.queues import JobQueue, Queues
+from miniwdl_aws.local.batch.scheduler import Scheduler
+from miniwdl_aws.local.batch.store import JobStore
+from miniwdl_aws.local.batch.submissions import make_job
+from miniwdl_aws.local.execution.executor import TaskEvents
+from miniwdl_aws.local.execution.runs import Placement
 
 
 @dataclass(eq=False)

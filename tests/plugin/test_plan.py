@@ -20,7 +20,7 @@ from miniwdl_aws.bundle import (
 )
 from miniwdl_aws.errors import ConfigurationError
 from miniwdl_aws.inputs import SAMPLE_NAMES
-from miniwdl_aws.local import limits
+from miniwdl_aws.local.batch import limits
 from miniwdl_aws.plan import (
     BEGIN_AGAIN,
     MAX_OVERRIDES_BYTES,

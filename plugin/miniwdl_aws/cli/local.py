@@ -18,9 +18,9 @@ from miniwdl_aws.environment import (
     process_environment,
 )
 from miniwdl_aws.local import LocalAws, LocalAwsError, LocalAwsSettings
+from miniwdl_aws.local.endpoint.latency import parse_latency
+from miniwdl_aws.local.endpoint.rates import RateScope, parse_rates
 from miniwdl_aws.local.faults import KINDS, parse_fault, read_faults
-from miniwdl_aws.local.latency import parse_latency
-from miniwdl_aws.local.rates import RateScope, parse_rates
 from miniwdl_aws.local.settings import ExecutorKind, Isolation, Network
 
 _DESCRIPTION = """\

@@ -2,7 +2,7 @@
 
 from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.faults import FaultError, FaultRule, Faults
-from miniwdl_aws.local.server import LocalAws
+from miniwdl_aws.local.local_aws import LocalAws
 from miniwdl_aws.local.settings import LocalAwsSettings
 
 __all__ = [

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Iterable
 
+from miniwdl_aws.local.batch.jobs import Job
 from miniwdl_aws.local.errors import LocalAwsError
-from miniwdl_aws.local.jobs import Job
 
 _LOOK_SECONDS = 0.02
 

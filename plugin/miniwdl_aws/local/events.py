@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from miniwdl_aws.local.batch.jobs import Job
 from miniwdl_aws.local.faults.book import Faults
 from miniwdl_aws.local.faults.kinds import Stage
 from miniwdl_aws.local.faults.subjects import subject_of
-from miniwdl_aws.local.jobs import Job
 from miniwdl_aws.local.settings import ACCOUNT_ID
 
 STATE_CHANGE = "Batch Job State Change"

@@ -6,15 +6,15 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from miniwdl_aws.local.errors import LocalAwsError
-from miniwdl_aws.local.faults.rules import FaultRule
-from miniwdl_aws.local.latency import Latency, fixed
-from miniwdl_aws.local.rates import (
+from miniwdl_aws.local.endpoint.latency import Latency, fixed
+from miniwdl_aws.local.endpoint.rates import (
     DOCUMENTED_RATES,
     Rate,
     RateScope,
     with_batch_rate,
 )
+from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.faults.rules import FaultRule
 
 ACCOUNT_ID = "123456789012"
 """The account that moto gives to every caller."""

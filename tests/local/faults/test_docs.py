@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from miniwdl_aws.local.endpoint.rates import DOCUMENTED_RATES
 from miniwdl_aws.local.faults import KINDS, FaultRule, Strike
 from miniwdl_aws.local.faults.placement import NO_CAPACITY
 from miniwdl_aws.local.faults.verdicts import ended, not_started
-from miniwdl_aws.local.rates import DOCUMENTED_RATES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "local-aws.md").read_text()
 ROWS: dict[str, str] = dict(re.findall(r"^\| (`[^|]+`) \| (.+) \|$", PAGE, re.MULTILINE))

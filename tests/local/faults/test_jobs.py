@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from miniwdl_aws.failures import classify
 from miniwdl_aws.local import LocalAws
+from miniwdl_aws.local.endpoint.rates import Rate
 from miniwdl_aws.local.faults.placement import NO_CAPACITY
-from miniwdl_aws.local.rates import Rate
 from miniwdl_aws.status import from_describe_jobs
 
 TASK_FAILED = "Task failed to start"

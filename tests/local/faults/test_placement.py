@@ -2,10 +2,10 @@
 
 import pytest
 
+from miniwdl_aws.local.endpoint.pacing import Pacer
+from miniwdl_aws.local.execution.runs import Hold
 from miniwdl_aws.local.faults import Faults
 from miniwdl_aws.local.faults.placement import NO_CAPACITY, Placement
-from miniwdl_aws.local.pacing import Pacer
-from miniwdl_aws.local.runs import Hold
 from tests.local.world import World
 
 

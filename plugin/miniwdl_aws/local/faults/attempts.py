@@ -4,13 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from miniwdl_aws.local.batch.jobs import Job
+from miniwdl_aws.local.execution.runs import AttemptEvents, TaskRunner, Timer
 from miniwdl_aws.local.faults.book import Faults, Strike
 from miniwdl_aws.local.faults.kinds import Stage
 from miniwdl_aws.local.faults.logs import FaultyLogs
 from miniwdl_aws.local.faults.subjects import subject_of
 from miniwdl_aws.local.faults.verdicts import ended, not_started
-from miniwdl_aws.local.jobs import Job
-from miniwdl_aws.local.runs import AttemptEvents, TaskRunner, Timer
 
 
 class FaultyRunner:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from miniwdl_aws.local.executor import LogStreams
+from miniwdl_aws.local.execution.executor import LogStreams
 from miniwdl_aws.local.faults.book import Strike
 
 

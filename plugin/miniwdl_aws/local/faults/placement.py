@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from miniwdl_aws.local.environments import ComputeEnvironment
+from miniwdl_aws.local.batch.environments import ComputeEnvironment
+from miniwdl_aws.local.batch.jobs import Job
+from miniwdl_aws.local.endpoint.pacing import Pacer
+from miniwdl_aws.local.execution.runs import Hold
 from miniwdl_aws.local.faults.book import Faults, Strike
 from miniwdl_aws.local.faults.kinds import Stage
 from miniwdl_aws.local.faults.subjects import subject_of
-from miniwdl_aws.local.jobs import Job
-from miniwdl_aws.local.pacing import Pacer
-from miniwdl_aws.local.runs import Hold
 
 NO_CAPACITY = (
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for "

@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from miniwdl_aws.local.batch.lifecycle import STATUSES
+from miniwdl_aws.local.endpoint.operations import SERVICES, unknown_operation
 from miniwdl_aws.local.errors import LocalAwsError
 from miniwdl_aws.local.faults.kinds import KINDS, FaultKind
-from miniwdl_aws.local.lifecycle import STATUSES
-from miniwdl_aws.local.operations import SERVICES, unknown_operation
 
 _CODES = (500, 503)
 # Longer than any test waits: a job's longest time-out is two weeks on Fargate.

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from miniwdl_aws.local.batch.jobs import Job
 from miniwdl_aws.local.faults.book import Faults
 from miniwdl_aws.local.faults.kinds import Stage
 from miniwdl_aws.local.faults.rules import Subject
-from miniwdl_aws.local.jobs import Job
 
 
 def subject_of(job: Job, status: str | None = None) -> Subject:

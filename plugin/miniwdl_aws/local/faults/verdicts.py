@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from miniwdl_aws.local.batch.reasons import CONTAINER_EXITED, START_FAILED
 from miniwdl_aws.local.faults.book import Strike
-from miniwdl_aws.local.reasons import CONTAINER_EXITED, START_FAILED
 
 _INSTANCE_DIGITS = 17
 

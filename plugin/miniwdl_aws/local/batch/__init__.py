@@ -1,0 +1,1 @@
+"""Batch as it is kept and moved on: jobs, definitions, queues, and its limits."""

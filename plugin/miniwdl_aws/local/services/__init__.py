@@ -1,0 +1,1 @@
+"""All services but Batch, which moto simulates."""
