@@ -1,6 +1,6 @@
 # Every command does its own set-up; the second time that is instant.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench campaign env constraints containers clean
+.PHONY: help demo test coverage check bench campaign env constraints containers clean
 
 export PYTHON UV COMPILE_ARGS
 bin := .venv/bin
@@ -17,8 +17,11 @@ help: ## this list
 demo: .venv/.ready ## assemble a small genome through Airflow and the local AWS (KEEP=1 keeps Airflow up)
 	@$(bin)/python -m demo $(if $(KEEP),--keep)
 
-test: .venv/.ready ## all tests with coverage (PYTEST_ARGS="tests/plugin -k names")
+test: .venv/.ready ## all tests (PYTEST_ARGS="tests/plugin -k names" picks some, one at a time)
 	@tools/test.sh $(PYTEST_ARGS)
+
+coverage: .venv/.ready ## all tests, more slowly, and what they do not reach
+	@$(bin)/python -m pytest --cov=airflow_provider_miniwdl_aws --cov=miniwdl_aws
 
 check: .venv/.ready ## lint, format, types, the constraints file, the words
 	$(bin)/ruff check .

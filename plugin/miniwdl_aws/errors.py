@@ -37,6 +37,15 @@ def _rebuild(cls: type["MiniwdlAwsError"], args: tuple[Any, ...], state: dict[st
     return error
 
 
+def printable(text: str) -> str:
+    r"""Show what is no UTF-8, as a file name may be, as escapes: no log and no JSON refuses them.
+
+    >>> print(printable("a\udcff.txt"))
+    a\udcff.txt
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 class MiniwdlAwsError(Exception):
     """The base of all errors of this package.
 
@@ -45,6 +54,9 @@ class MiniwdlAwsError(Exception):
     """
 
     process_exit_code: ClassVar[int] = 1
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*(printable(each) if isinstance(each, str) else each for each in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep keyword data across pickling: triggers and process pools send errors around."""

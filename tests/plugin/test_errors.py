@@ -1,5 +1,6 @@
 """Tests of `miniwdl_aws.errors`."""
 
+import doctest
 import pickle
 
 import pytest
@@ -22,6 +23,11 @@ def examples() -> list[errors.MiniwdlAwsError]:
         errors.PublicationError("not there", failed=("a", "b")),
         errors.CleanupRefusedError("not ours"),
     ]
+
+
+def test_the_examples_hold() -> None:
+    """The docstrings' examples are what the functions give."""
+    assert doctest.testmod(errors).failed == 0
 
 
 @pytest.mark.parametrize("error", examples(), ids=lambda error: type(error).__name__)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from miniwdl_aws.clients import AwsClients
-from miniwdl_aws.errors import AwsAccessDeniedError, AwsError, PublicationError
+from miniwdl_aws.errors import AwsAccessDeniedError, AwsError, PublicationError, printable
 from miniwdl_aws.marker import update_marker
 from miniwdl_aws.publish.plan import (
     ERROR,
@@ -181,7 +181,7 @@ class _Publisher:
                     stored[each.key] = outcome
                 else:
                     failures[each.key] = outcome
-                    _log.warning("%s%s was not put: %s", self._uri, each.key, outcome)
+                    _log.warning("%s%s was not put: %s", self._uri, printable(each.key), outcome)
         if failures:
             raise _incomplete(self._uri, failures, len(planned))
         return stored
@@ -205,9 +205,9 @@ def _manifest(rows: list[StoredObject]) -> PlannedObject:
 
 
 def _incomplete(uri: str, failures: Mapping[str, Exception], count: int) -> PublicationError:
-    first = next(iter(failures.values()))
+    key, reason = next(iter(failures.items()))
     return PublicationError(
-        f"{len(failures)} of {count} objects could not be put below {uri}; the first: {first}. "
+        f"{len(failures)} of {count} objects could not be put below {uri}; {key}: {reason}. "
         "Publish the run again with miniwdl-aws-publish; what is there already is kept.",
         tuple(failures),
     )

@@ -198,13 +198,20 @@ def test_what_could_not_be_put_is_listed(s3: AwsClients, run_dir: Path) -> None:
     assert marker.published == ""
 
 
-def test_a_name_that_s3_cannot_hold_is_listed(s3: AwsClients, run_dir: Path) -> None:
-    """A file name that is no UTF-8 fails alone, by name, after all else is there."""
+def test_a_name_that_s3_cannot_hold_is_listed(
+    s3: AwsClients, run_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file name that is no UTF-8 fails alone, by name, after all else is there.
+
+    Logs, which may take nothing else, can take what is said of it.
+    """
     odd = os.fsencode(run_dir / "call-a/work/folder") + b"/\xff.txt"
     Path(os.fsdecode(odd)).write_text("x")
     with pytest.raises(PublicationError) as caught:
         publish_run(s3, run_dir, URI)
     assert len(caught.value.failed) == 1
+    assert "\\udcff.txt" in str(caught.value)
+    assert f"{caught.value}{caplog.text}".encode()
     assert "files/0/part.txt" in keys(s3)
     assert "outputs.json" not in keys(s3)
 
