@@ -3,7 +3,8 @@
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import PurePosixPath
+from typing import Any
 
 import hypothesis
 import pytest
@@ -19,8 +20,6 @@ from tests.engines import (  # noqa: F401 - fixtures
     registry,
 )
 
-HERE = Path(__file__).parent
-
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -32,28 +31,49 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-TOGETHER = ("e2e", "container", "packaging", "foreign")
-"""What is slow and shares what takes long to set up: one process runs all tests of each, and these
-first."""
+TOGETHER = {
+    "tests/e2e": "airflow",
+    "tests/container": "containers",
+    "tests/local/execution/test_container_launcher.py": "containers",
+    "tests/local/execution/test_executors.py": "containers",
+    "tests/local/faults/test_containers.py": "containers",
+    "tests/plugin/backend/test_usage.py": "containers",
+    "tests/packaging": "packaging",
+    "tests/foreign": "foreign",
+}
+"""What shares something that takes long to set up, and must not be there twice: one process runs
+all tests of each name, and these before all others."""
+
+NAMES = tuple(dict.fromkeys(TOGETHER.values()))
 
 
-def group_of(item: pytest.Item) -> str:
-    """Name the tests that one process runs: those of one of `TOGETHER`, or of one file."""
-    if item.get_closest_marker("container") or "engine" in getattr(item, "fixturenames", ()):
-        return "container"
-    path = item.path.relative_to(HERE)
-    return path.parts[0] if path.parts[0] in TOGETHER else str(path)
+def group_of(nodeid: str) -> str:
+    """Name the tests that one process runs: those of one name of `TOGETHER`, or of one file."""
+    file = nodeid.partition("::")[0]
+    above = (file, *map(str, PurePosixPath(file).parents))
+    return next((TOGETHER[path] for path in above if path in TOGETHER), file)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tell pytest-xdist what belongs together."""
-    if not hasattr(config, "workerinput"):
-        return
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out the tests to processes by their groups."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  (if it is there)
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest, and see that all that needs an engine is together."""
+    ranks = {name: rank for rank, name in enumerate(NAMES)}
+    items.sort(key=lambda item: ranks.get(group_of(item.nodeid), len(ranks)))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    ranks = {name: rank for rank, name in enumerate(TOGETHER)}
-    items.sort(key=lambda item: ranks.get(group_of(item), len(ranks)))
+        needs_engine = "engine" in getattr(item, "fixturenames", ())
+        if needs_engine and group_of(item.nodeid) != "containers":
+            raise pytest.UsageError(f"{item.nodeid} needs a container engine: add it to TOGETHER")
 
 
 @pytest.fixture(scope="session")
