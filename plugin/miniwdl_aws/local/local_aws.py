@@ -88,6 +88,7 @@ class LocalAws:
         self.faults = Faults(self.settings.seed)
         self.faults.add(*self.settings.faults)
         self._stack = contextlib.ExitStack()
+        self._running = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -129,16 +130,20 @@ class LocalAws:
         """Start to listen, with its queues, file system, bucket, role and log group made.
 
         Raises:
-            LocalAwsError: the address is taken, there is no such region, or the isolation asked for
-                is not to be had.
+            LocalAwsError: the address is taken, there is no such region, the isolation asked for is
+                not to be had, or it runs already.
         """
+        if self._running:
+            raise LocalAwsError(f"the local AWS at {self.endpoint_url} runs already: stop it first")
         with contextlib.ExitStack() as stack:
             self._start(stack)
             self._stack = stack.pop_all()
+        self._running = True
 
     def stop(self) -> None:
         """Stop listening and end all jobs; remove the state directory if it was temporary."""
         self._stack.close()
+        self._running = False
 
     def counters(self) -> dict[str, Any]:
         """Return what was counted since the start or the last reset.

@@ -260,6 +260,12 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, float]) -> 
         LocalAwsSettings(**settings)  # type: ignore[arg-type]
 
 
+def test_what_runs_is_not_started_again(local_aws: LocalAws) -> None:
+    """A second start would leave the first one's server and jobs behind."""
+    with pytest.raises(LocalAwsError, match="runs already: stop it first"):
+        local_aws.start()
+
+
 def test_a_taken_port_is_named(local_aws: LocalAws) -> None:
     """Starting on it fails with a sentence, and leaves no directory."""
     port = int(local_aws.endpoint_url.rsplit(":", 1)[1])
