@@ -4,4 +4,4 @@ set -u
 cd "$(dirname "$0")/.."
 
 [ "$#" -eq 0 ] || exec .venv/bin/python -m pytest "$@"
-exec .venv/bin/python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder
+exec .venv/bin/python -m pytest -n logical --maxprocesses 4 --no-loadscope-reorder
