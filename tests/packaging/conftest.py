@@ -72,7 +72,7 @@ class Environment:
 
     def pip_install(self, *arguments: str, cwd: Path | None = None) -> None:
         """Runs `pip install` with the project's versions as constraints."""
-        options = ("-q", "--no-compile", "-c", "constraints.txt")  # compiling takes half the time
+        options = ("-q", "--no-compile", "-c", "constraints.txt")
         self.run("python", "-m", "pip", "install", *options, *arguments, cwd=cwd)
 
     def imported_by(self, modules: list[str], *, after: str = "json") -> dict[str, list[str]]:

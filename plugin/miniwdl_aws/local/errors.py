@@ -1,6 +1,19 @@
 """What the local AWS refuses, in Batch's own error shapes, and why it cannot start."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from miniwdl_aws.errors import MiniwdlAwsError
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Ask in parentheses for the name that may have been meant; nothing if none is near.
+
+    >>> nearest("GetLogEvent", ["GetLogEvents", "PutLogEvents"])
+    " (did you mean 'GetLogEvents'?)"
+    """
+    close = get_close_matches(name, sorted(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 class LocalAwsError(MiniwdlAwsError):

@@ -148,9 +148,9 @@ def test_a_list_of_rates_changes_the_documented_ones() -> None:
         ("batch:SubmitJob", "'' is no RATE"),
         (
             "logs:GetLogEvent=5",
-            r"'GetLogEvent' is no operation of logs; did you mean 'GetLogEvents'\?",
+            r"'GetLogEvent' is no operation of logs \(did you mean 'GetLogEvents'\?",
         ),
-        ("log:GetLogEvents=5", r"'log' is no service; did you mean 'logs'\?"),
+        ("log:GetLogEvents=5", r"'log' is no service \(did you mean 'logs'\?"),
         ("batch:submitJob=none", "did you mean 'SubmitJob'"),
         ("logs:*=5", "only 'batch:\\*' stands for many operations"),
         ("batch=0", "rate must be positive"),

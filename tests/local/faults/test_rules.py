@@ -64,7 +64,7 @@ def test_any_rule_survives_its_text(job: str, times: int, probability: float) ->
         ("throttle,attempt=1", "'attempt' means nothing here"),
         ("throttle,operation=SubmitJobs", "'SubmitJobs' is no operation of batch, logs"),
         ("throttle,operation=SubmitJobs", r"did you mean 'SubmitJob'\?"),
-        ("latency,service=log,delay=1", r"'log' is no service; did you mean 'logs'\?"),
+        ("latency,service=log,delay=1", r"'log' is no service \(did you mean 'logs'\?"),
         ("slow-down,operation=SubmitJob", "'SubmitJob' is no operation of s3"),
         ("event-delay,delay=1,status=RUNING", "status must be one of SUBMITTED, .* got RUNING"),
         ("kill,operaton=SubmitJob", "'operaton' means nothing here"),

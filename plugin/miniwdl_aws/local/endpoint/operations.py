@@ -4,7 +4,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from io import BytesIO
@@ -14,6 +13,8 @@ from urllib.parse import parse_qs, parse_qsl
 from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
+
+from miniwdl_aws.local.errors import nearest
 
 _SCOPE = re.compile(r"Credential=[^/\s,]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _FORM = "application/x-www-form-urlencoded"
@@ -109,7 +110,7 @@ def unknown_operation(pattern: str, services: Iterable[str] = SERVICES) -> str |
         services: those that it may be one of, as botocore names them.
 
     >>> unknown_operation("GetLogEvent", ["logs"])
-    "'GetLogEvent' is no operation of logs; did you mean 'GetLogEvents'?"
+    "'GetLogEvent' is no operation of logs (did you mean 'GetLogEvents'?)"
     >>> unknown_operation("Describe*", ["batch"])
     """
     known: set[str] = set()
@@ -117,16 +118,11 @@ def unknown_operation(pattern: str, services: Iterable[str] = SERVICES) -> str |
         names = _operation_names(service)
         if not names:
             known_services = Loader().list_available_services("service-2")
-            return f"{service!r} is no service{_nearest(service, known_services)}"
+            return f"{service!r} is no service{nearest(service, known_services)}"
         if any(fnmatchcase(name, pattern) for name in names | _METHODS):
             return None
         known |= names
-    return f"{pattern!r} is no operation of {', '.join(services)}{_nearest(pattern, known)}"
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"{pattern!r} is no operation of {', '.join(services)}{nearest(pattern, known)}"
 
 
 @cache

@@ -4,14 +4,13 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from miniwdl_aws.local.batch.lifecycle import STATUSES
 from miniwdl_aws.local.endpoint.operations import SERVICES, unknown_operation
-from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.errors import LocalAwsError, nearest
 from miniwdl_aws.local.faults.kinds import KINDS, FaultKind
 
 _CODES = (500, 503)
@@ -168,11 +167,11 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 def _check_keys(kind: str, given: Iterable[str]) -> None:
     found = KINDS.get(kind)
     if found is None:
-        raise FaultError(f"fault {kind!r} is no kind{_hint(kind, KINDS)}: use {', '.join(KINDS)}")
+        raise FaultError(f"fault {kind!r} is no kind{nearest(kind, KINDS)}: use {', '.join(KINDS)}")
     for name in given:
         if name not in found.keys:
             raise FaultError(
-                f"fault {kind}: {name!r} means nothing here{_hint(name, found.keys)}: use "
+                f"fault {kind}: {name!r} means nothing here{nearest(name, found.keys)}: use "
                 f"{', '.join(sorted(found.keys))}"
             )
     _check_required(kind, found, given)
@@ -182,11 +181,6 @@ def _check_required(kind: str, found: FaultKind, given: Iterable[str]) -> None:
     missing = sorted(found.required - set(given))
     if missing:
         raise FaultError(f"fault {kind} needs {', '.join(missing)}, as in {kind},{missing[0]}=2")
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def parse_fault(text: str) -> FaultRule:

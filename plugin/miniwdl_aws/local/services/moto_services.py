@@ -3,12 +3,11 @@
 import contextlib
 import uuid
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from miniwdl_aws.environment import without
-from miniwdl_aws.local.errors import LocalAwsError
+from miniwdl_aws.local.errors import LocalAwsError, nearest
 from miniwdl_aws.local.services import moto_locks
 from miniwdl_aws.local.settings import ACCOUNT_ID, BUCKET, LOG_GROUP, ROLE
 
@@ -38,10 +37,9 @@ def check_region(region: str) -> None:
     """
     known = efs_backends[ACCOUNT_ID]
     if region not in known:
-        near = get_close_matches(region, known.regions, 1)
         raise LocalAwsError(
             f"region {region!r} (--region, region) is no region of AWS that is known here"
-            + (f"; did you mean {near[0]!r}?" if near else "")
+            f"{nearest(region, known.regions)}"
         )
 
 
