@@ -121,6 +121,8 @@ def _show(results: Sequence[RunResult], rows: Sequence[Row]) -> None:
 
 def _peers(settings: BenchmarkSettings) -> list[Peer]:
     """Give the backends in the order in which they run, installed."""
+    if settings.alone:
+        return [peers.ours(ensure(environments.OURS, say=_say))]
     theirs, own = (ensure(each, say=_say) for each in (environments.REFERENCE, environments.OURS))
     version = environments.REFERENCE_VERSION
     tuned = [peers.reference(theirs, version, tuned=True)] if settings.tuned else []
@@ -200,6 +202,7 @@ def _settings(args: argparse.Namespace) -> BenchmarkSettings:
         crowd=args.crowd,
         linked=args.linked,
         tuned=args.tuned,
+        alone=args.alone,
     )
 
 
@@ -221,6 +224,9 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(flag, type=type(value), default=value, help=f"{unit} [{value}]")
     parser.add_argument(
         "--tuned", action="store_true", help="scatter: the reference with 1,000 threads too"
+    )
+    parser.add_argument(
+        "--alone", action="store_true", help="ours without the reference, which takes long"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the results here too")
     return parser

@@ -84,7 +84,7 @@ def beyond_target(settings: BenchmarkSettings) -> float:
 
 
 def judge(results: Sequence[RunResult], settings: BenchmarkSettings) -> list[Row]:
-    """Set our runs beside the others of the same workload.
+    """Set our runs beside the others of the same workload, if there are any.
 
     Args:
         results: all runs; at most one of ours of each workload.
@@ -94,60 +94,63 @@ def judge(results: Sequence[RunResult], settings: BenchmarkSettings) -> list[Row
         The rows, workload by workload and peer by peer.
     """
     measures = {"scatter": _scatter_measures(settings), "series": _series_measures(settings)}
-    own = {result.workload: result for result in results if result.is_ours}
     return [
         Row(
             benchmark=measure.benchmark,
             measure=measure.name,
-            peer=theirs.peer,
-            theirs=measure.of(theirs),
-            ours=measure.of(own[theirs.workload]),
+            peer="" if theirs is None else theirs.peer,
+            theirs=None if theirs is None else measure.of(theirs),
+            ours=measure.of(ours),
             target=measure.target,
             more_is_better=measure.more_is_better,
         )
-        for theirs in results
-        if not theirs.is_ours and theirs.workload in own
-        for measure in measures[theirs.workload]
+        for ours in results
+        if ours.is_ours
+        for theirs in _others(ours, results)
+        for measure in measures[ours.workload]
     ]
+
+
+def _others(ours: RunResult, results: Sequence[RunResult]) -> Sequence[RunResult | None]:
+    """Give the other backends' runs of a workload; None in their place if there are none."""
+    same = [each for each in results if not each.is_ours and each.workload == ours.workload]
+    return same or [None]
 
 
 def judge_crowds(crowds: Sequence[CrowdResult]) -> list[Row]:
-    """Set our crowd beside the others."""
-    own = [crowd for crowd in crowds if crowd.is_ours]
+    """Set our crowd beside the others, if there are any."""
+    others: Sequence[CrowdResult | None] = [each for each in crowds if not each.is_ours] or [None]
     return [
-        row
-        for theirs in crowds
-        if not theirs.is_ours
-        for ours in own
-        for row in _rows(theirs, ours)
+        row for ours in crowds if ours.is_ours for theirs in others for row in _rows(theirs, ours)
     ]
 
 
-def _rows(theirs: CrowdResult, ours: CrowdResult) -> list[Row]:
+def _rows(theirs: CrowdResult | None, ours: CrowdResult) -> list[Row]:
+    peer = theirs.peer if theirs else ""
     what = f"{ours.count} workflows at once"
     calm = ours.count <= CALM_CROWD
     return [
         Row(
             benchmark=3,
             measure=f"{what}: failed",
-            peer=theirs.peer,
-            theirs=theirs.failed,
+            peer=peer,
+            theirs=theirs.failed if theirs else None,
             ours=ours.failed,
             target=0.0,
         ),
         Row(
             benchmark=3,
             measure=f"{what}: calls refused for their rate",
-            peer=theirs.peer,
-            theirs=theirs.refused,
+            peer=peer,
+            theirs=theirs.refused if theirs else None,
             ours=ours.refused,
             target=0.0 if calm else None,
         ),
         Row(
             benchmark=3,
             measure=f"{what}: calls",
-            peer=theirs.peer,
-            theirs=sum(theirs.calls.values()),
+            peer=peer,
+            theirs=sum(theirs.calls.values()) if theirs else None,
             ours=sum(ours.calls.values()),
         ),
     ]

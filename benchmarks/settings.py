@@ -26,6 +26,7 @@ class BenchmarkSettings:
         crowd: how many workflows run at once in the benchmark of that.
         linked: how many outputs are linked in the benchmark of that.
         tuned: whether the reference also runs with settings beyond those it is shipped with.
+        alone: whether ours runs without the reference.
         directory: what the benchmarks keep: their results.
     """
 
@@ -41,6 +42,7 @@ class BenchmarkSettings:
     crowd: int = 10
     linked: int = 500
     tuned: bool = False
+    alone: bool = False
 
     def __post_init__(self) -> None:
         for name in ("n", "series_length", "rate", "burst", "crowd", "linked"):

@@ -47,6 +47,17 @@ def test_a_target_that_is_reached_is_met(make_result: MakeResult) -> None:
     assert (row.measure, row.ours, row.met) == ("3 x 45 s in series: API calls a task", 3.0, True)
 
 
+def test_ours_alone_is_judged_too(make_result: MakeResult) -> None:
+    """Its targets do not ask for another backend."""
+    settings = BenchmarkSettings(directory=Path(), n=10)
+    rows = {row.measure: row for row in judge([make_result(seconds=39.0)], settings)}
+    makespan = rows["scatter-10: makespan beyond job time, s"]
+    assert (makespan.theirs, makespan.ours, makespan.met) == (None, 6.0, False)
+    rows = {row.measure: row for row in judge_crowds([crowd(is_ours=True, refused=1)])}
+    refused = rows["100 workflows at once: calls refused for their rate"]
+    assert (refused.theirs, refused.ours, refused.met) == (None, 1.0, False)
+
+
 def test_a_workload_without_a_run_of_ours_is_not_judged(make_result: MakeResult) -> None:
     """There is nothing to judge."""
     assert judge([make_result(is_ours=False)], BenchmarkSettings(directory=Path())) == []
