@@ -27,6 +27,7 @@ from miniwdl_aws.backend.script import TaskScript, render
 from miniwdl_aws.backend.settings import read_settings
 from miniwdl_aws.backend.studio import in_studio
 from miniwdl_aws.backend.task_plan import TaskPlan, split_environment
+from miniwdl_aws.backend.turns import TURNS
 from miniwdl_aws.environment import process_environment
 from miniwdl_aws.errors import MiniwdlAwsError
 from miniwdl_aws.failures import Rule, judge
@@ -130,7 +131,8 @@ class BatchJob(TaskContainer):
 
     def copy_input_files(self, logger: logging.Logger) -> None:
         """Copy the inputs instead of linking them, for this attempt."""
-        super().copy_input_files(logger)
+        with TURNS.aside():
+            super().copy_input_files(logger)
         self._inputs_copied = True
 
     def reset(self, logger: logging.Logger) -> None:

@@ -24,6 +24,7 @@ from miniwdl_aws.backend.progress import JobProgress, keep_detail
 from miniwdl_aws.backend.request import TaskJob, submit_request
 from miniwdl_aws.backend.sentinel import Mailbox
 from miniwdl_aws.backend.starting import StartingJob
+from miniwdl_aws.backend.turns import TURNS
 from miniwdl_aws.backend.waiting import JobWaiter
 from miniwdl_aws.errors import AwsError, InvalidInputError
 from miniwdl_aws.retry import Stopped
@@ -93,7 +94,8 @@ class JobRun:
         with self.context.watch.watching(self.terminating, waiter.wake):
             with submission_errors(self.logger):
                 self.context.journal.record(self.task_dir, entry)
-                job_id = self._submit(job, definition)
+                with TURNS.aside():
+                    job_id = self._submit(job, definition)
                 self._record(dataclasses.replace(entry, job_id=job_id))
             with self._looking_after(job_id, job.queue, job.vcpus):
                 return self._await(waiter, job_id, self.mailbox(job.name))
@@ -127,7 +129,8 @@ class JobRun:
     def terminate(self, job_id: str, reason: str) -> bool:
         """Ask Batch to end a job; whether it could be asked."""
         try:
-            jobs.terminate(self.context.clients, self.context.controlling, job_id, reason)
+            with TURNS.aside():
+                jobs.terminate(self.context.clients, self.context.controlling, job_id, reason)
         except AwsError as exc:
             self.logger.critical(
                 Message("job NOT terminated: end it by hand", jobId=job_id, error=str(exc))

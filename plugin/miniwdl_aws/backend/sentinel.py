@@ -115,12 +115,14 @@ class Pace:
     Attributes:
         shortest_seconds: the pause after something happened.
         longest_seconds: the pause while nothing has happened for long.
+        longest_rest_seconds: the longest pause after a look that took long.
         patience: how many pauses nothing may have happened before they grow.
-        share: the most of its time that the thread may spend looking.
+        share: the most of its time that the thread may spend looking, as far as its rests allow.
     """
 
     shortest_seconds: float = 0.25
     longest_seconds: float = 2.0
+    longest_rest_seconds: float = 0.5
     patience: float = 40.0
     share: float = 0.1
 
@@ -132,7 +134,8 @@ class Pace:
             look_seconds: how long the last look took.
         """
         calm = min(self.longest_seconds, quiet_seconds / self.patience)
-        return max(self.shortest_seconds, calm, look_seconds / self.share)
+        rest = min(self.longest_rest_seconds, look_seconds / self.share)
+        return max(self.shortest_seconds, calm, rest)
 
 
 @dataclass

@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
+from miniwdl_aws.backend.turns import TURNS
 from miniwdl_aws.status import JobStatus
 
 PERIOD_SECONDS = 0.25
@@ -41,10 +42,11 @@ class JobWaiter:
         Returns:
             The change; None after `wake`, or when the time is up.
         """
-        try:
-            return self._events.get(timeout=timeout_seconds)
-        except queue.Empty:
-            return None
+        with TURNS.aside():
+            try:
+                return self._events.get(timeout=timeout_seconds)
+            except queue.Empty:
+                return None
 
 
 class TerminationWatch:
@@ -91,7 +93,7 @@ class TerminationWatch:
     def sleep(self, seconds: float, terminating: Callable[[], bool]) -> None:
         """Sleep, but not beyond termination."""
         woken = threading.Event()
-        with self.watching(terminating, woken.set):
+        with self.watching(terminating, woken.set), TURNS.aside():
             woken.wait(seconds)
 
     def _run(self) -> None:

@@ -1,19 +1,23 @@
 """What miniwdl does at a cost that grows with a run, done at less: for versions that are known.
 
-Each entry takes the place of a function of miniwdl's that does the same. They are swapped only if
-the version is one that was compared (`KNOWN`) and the signature is the one that was seen there;
-else miniwdl stays as it is. `docs/upstream.md` says what should go upstream instead.
+Each entry takes the place of a function of miniwdl's that does the same, or has it wait for its
+turn (`backend.turns`). They are swapped only if the version is one that was compared (`KNOWN`) and
+the signature is the one that was seen there; else miniwdl stays as it is. `docs/upstream.md` says
+what should go upstream instead.
 """
 
+import functools
 import importlib
 import inspect
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from miniwdl_aws.runner import linking
+from miniwdl_aws.backend.turns import TURNS
+from miniwdl_aws.runner import linking, stdlib
 
 KNOWN = frozenset({"1.16.0"})
 """The versions of miniwdl whose functions these were compared with."""
@@ -27,23 +31,55 @@ class Substitute:
 
     Attributes:
         module: where the name is looked up when miniwdl calls it.
-        name: the name.
+        name: the name; a dot stands between a class and its method.
         parameters: those of miniwdl's own.
-        function: what takes its place.
+        make: gives what takes its place, of miniwdl's own.
     """
 
     module: str
     name: str
     parameters: tuple[str, ...]
-    function: Callable[..., Any]
+    make: Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _instead(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return lambda _own: function
+
+
+def _within(
+    turn: Callable[[], AbstractContextManager[None]],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Call miniwdl's own with or without a turn."""
+
+    def make(own: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(own)
+        def within(*args: Any, **kwargs: Any) -> Any:
+            with turn():
+                return own(*args, **kwargs)
+
+        return within
+
+    return make
 
 
 _LINK = ("cache", "outputs", "run_dir", "hardlinks", "use_relative_output_paths")
 _WARN = ("logger", "outputs")
+_DOWNLOAD = ("cfg", "logger", "logger_prefix", "run_dir", "inputs", "cache")
+_RUN_TASK = (
+    "cfg",
+    "task",
+    "inputs",
+    "run_id",
+    "run_dir",
+    "logger_prefix",
+    "_run_id_stack",
+    "_cache",
+    "_plugins",
+)
 
 SUBSTITUTES = (
     *(
-        Substitute(module=module, name=name, parameters=parameters, function=function)
+        Substitute(module=module, name=name, parameters=parameters, make=_instead(function))
         for module in ("WDL.runtime.task", "WDL.runtime.workflow")
         for name, parameters, function in (
             ("link_outputs", _LINK, linking.link_outputs),
@@ -58,7 +94,25 @@ SUBSTITUTES = (
         module="WDL.runtime.task",
         name="chmod_R_plus",
         parameters=("path", "file_bits", "dir_bits"),
-        function=linking.chmod_r_plus,
+        make=_instead(linking.chmod_r_plus),
+    ),
+    Substitute(
+        module="WDL.StdLib",
+        name="Base.__init__",
+        parameters=("self", "wdl_version", "write_dir", "eval_context"),
+        make=stdlib.made_when_needed,
+    ),
+    Substitute(
+        module="WDL.runtime.workflow",
+        name="run_local_task",
+        parameters=_RUN_TASK,
+        make=_within(TURNS.taken),
+    ),
+    Substitute(
+        module="WDL.runtime.task",
+        name="_download_task_input_files",
+        parameters=_DOWNLOAD,
+        make=_within(TURNS.aside),
     ),
 )
 
@@ -80,10 +134,13 @@ def tune(version: str | None = None) -> list[str]:
 
 
 def _substitute(each: Substitute) -> bool:
-    module = importlib.import_module(each.module)
-    own = getattr(module, each.name, None)
+    owner: Any = importlib.import_module(each.module)
+    *classes, name = each.name.split(".")
+    for part in classes:
+        owner = getattr(owner, part, None)
+    own = getattr(owner, name, None)
     if own is None or tuple(inspect.signature(own).parameters) != each.parameters:
         _log.debug("%s.%s is not what it was, and is left alone", each.module, each.name)
         return False
-    setattr(module, each.name, each.function)
+    setattr(owner, name, each.make(own))
     return True

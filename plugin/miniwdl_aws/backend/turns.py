@@ -1,0 +1,123 @@
+"""Few threads at a time prepare and conclude tasks, however many tasks a scatter has.
+
+miniwdl has a thread for each task, and one interpreter for all of them. A thousand threads that
+want it at once get a thousandth of it each: no task is ready before nearly all are, and the system
+spends more time on changing threads than they on their work. So a thread works only while it has a
+turn, and turns are given in the order in which they are asked for. Who waits for a job, for AWS or
+for a copy sets the turn aside.
+
+A turn is no promise to be quick: a file system may keep whoever has one waiting. If no turn has
+changed hands for `PATIENCE_SECONDS`, the next thread goes ahead without.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+COUNT = 8
+"""Threads that work at a time: more than the two to four processors of a workflow job, since each
+waits for the file system now and then."""
+
+PATIENCE_SECONDS = 0.25
+
+WAITING_PER_LOOK = 20
+"""So many threads that wait look once in `PATIENCE_SECONDS` whether turns still change hands, all
+together."""
+
+
+class Turns:
+    """Turns of a process's threads.
+
+    Args:
+        count: how many there are.
+        patience_seconds: after which one more is given if none has changed hands.
+        clock: a monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        count: int = COUNT,
+        patience_seconds: float = PATIENCE_SECONDS,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._count = count
+        self._patience = patience_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._own = threading.local()
+        self._held = 0
+        self._waiting: dict[threading.Lock, None] = {}
+        """A lock for each thread that waits, in their order; it is released with the turn."""
+
+        self._changed_at = clock()
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread has a turn."""
+        return getattr(self._own, "has_turn", False)
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Have a turn for the length of the block; a thread that has one keeps it."""
+        if self.is_mine:
+            yield
+            return
+        self._take()
+        try:
+            yield
+        finally:
+            self._give()
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let others have this thread's turn for the length of the block, if it has one."""
+        if not self.is_mine:
+            yield
+            return
+        self._give()
+        try:
+            yield
+        finally:
+            self._take()
+
+    def _take(self) -> None:
+        with self._lock:
+            if self._held < self._count:
+                self._gain()
+                return
+            handed = threading.Lock()
+            handed.acquire()
+            self._waiting[handed] = None
+        while not handed.acquire(timeout=self._pause()):
+            with self._lock:
+                stands = self._clock() - self._changed_at >= self._patience
+                if stands and handed in self._waiting:
+                    del self._waiting[handed]
+                    self._gain()
+                    return
+        self._own.has_turn = True
+
+    def _gain(self) -> None:
+        self._held += 1
+        self._changed_at = self._clock()
+        self._own.has_turn = True
+
+    def _give(self) -> None:
+        self._own.has_turn = False
+        with self._lock:
+            self._changed_at = self._clock()
+            if self._waiting and self._held <= self._count:
+                first = next(iter(self._waiting))
+                del self._waiting[first]
+                first.release()
+            else:
+                self._held -= 1
+
+    def _pause(self) -> float:
+        return self._patience * max(1.0, len(self._waiting) / WAITING_PER_LOOK)
+
+
+TURNS = Turns()
+"""The turns of this process; threads that never take one are not held up."""
