@@ -10,7 +10,6 @@
 """
 
 import dataclasses
-import json
 import logging
 import os
 import re
@@ -29,7 +28,15 @@ from miniwdl_aws.errors import InvalidInputError
 from miniwdl_aws.failures import classify
 from miniwdl_aws.heads import head_directory
 from miniwdl_aws.marker import Marker, UnreadableMarkerError, read_marker
-from miniwdl_aws.report.model import REPORT_FILE, Attempt, Call, Run, RunReport, as_document
+from miniwdl_aws.report.model import (
+    REPORT_FILE,
+    Attempt,
+    Call,
+    Run,
+    RunReport,
+    as_document,
+    as_text,
+)
 from miniwdl_aws.runner.lease import heads_of
 from miniwdl_aws.status import JobStatus
 
@@ -68,9 +75,9 @@ def read_run(run_dir: Path, *, exit_code: int | None = None) -> RunReport:
 def write_report(run_dir: Path, *, exit_code: int | None = None) -> None:
     """Write the report of a run into its directory; a failure to do so is only logged."""
     try:
-        document = as_document(read_run(run_dir, exit_code=exit_code))
+        report = read_run(run_dir, exit_code=exit_code)
         new = run_dir / f"{REPORT_FILE}.{os.getpid()}"
-        new.write_text(json.dumps(document, indent=2) + "\n")
+        new.write_text(as_text(as_document(report)))
         new.replace(run_dir / REPORT_FILE)
     except Exception:  # noqa: BLE001  (a run does not fail for its report, whatever lies there)
         _log.warning("%s was not written", REPORT_FILE, exc_info=True)
