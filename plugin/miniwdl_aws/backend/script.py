@@ -126,18 +126,19 @@ if ! command -v "$1" >/dev/null 2>&1; then
   set -- /bin/sh
 fi
 _mw_pipes=
-if command -v tee >/dev/null 2>&1 && _mw_pipes=$(mktemp -d 2>/dev/null); then
-  if ! mkfifo "$_mw_pipes/out" "$_mw_pipes/err" 2>/dev/null; then
-    rm -rf "$_mw_pipes"
+if command -v tee >/dev/null 2>&1; then
+  _mw_pipes=${TMPDIR:-/tmp}/miniwdl-aws.${AWS_BATCH_JOB_ID-}.$$
+  if ! mkfifo -m 600 "$_mw_pipes.out" "$_mw_pipes.err" 2>/dev/null; then
+    rm -f "$_mw_pipes.out" "$_mw_pipes.err"
     _mw_pipes=
   fi
 fi
 if [ -n "$_mw_pipes" ]; then
-  (trap '' TERM INT HUP; exec tee -a "$_mw_stdout") <"$_mw_pipes/out" &
+  (trap '' TERM INT HUP; exec tee -a "$_mw_stdout") <"$_mw_pipes.out" &
   _mw_out=$!
-  (trap '' TERM INT HUP; exec tee -a "$_mw_stderr" >&2) <"$_mw_pipes/err" &
+  (trap '' TERM INT HUP; exec tee -a "$_mw_stderr" >&2) <"$_mw_pipes.err" &
   _mw_err=$!
-  "$@" "$_mw_command" >"$_mw_pipes/out" 2>"$_mw_pipes/err" &
+  "$@" "$_mw_command" >"$_mw_pipes.out" 2>"$_mw_pipes.err" &
 else
   "$@" "$_mw_command" >>"$_mw_stdout" 2>>"$_mw_stderr" &
 fi
@@ -171,7 +172,7 @@ if [ -n "$_mw_pipes" ]; then
     _mw_await "$_mw_err"
   }} 2>/dev/null
   kill -TERM "$_mw_guard" 2>/dev/null
-  rm -rf "$_mw_pipes"
+  rm -f "$_mw_pipes.out" "$_mw_pipes.err"
 else
   cat "$_mw_stdout"
   cat "$_mw_stderr" >&2
@@ -187,8 +188,7 @@ _mw_ended=$(date +%s 2>/dev/null) || _mw_ended=0
   printf '{"jobId": "%s", "exitCode": %s, "signalled": %s, "startedAt": %s, "stoppedAt": %s%s}\\n' \
     "${AWS_BATCH_JOB_ID-}" "$_mw_command_code" "${_mw_stop:-0}" "$_mw_began" "$_mw_ended" \
     "$_mw_usage" \
-    >"$_mw_exit.new" &&
-    mv -f "$_mw_exit.new" "$_mw_exit" &&
+    >"$_mw_exit" &&
     { ln -f "$_mw_exit" "$_mw_sign_ended" || {
       cat "$_mw_exit" >"$_mw_sign_ended.new" && mv -f "$_mw_sign_ended.new" "$_mw_sign_ended"; }; }
 } 2>/dev/null"""
