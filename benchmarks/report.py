@@ -20,7 +20,7 @@ def table(rows: Sequence[Row]) -> str:
     """Show rows as text, one block for each peer."""
     peers = list(dict.fromkeys(row.peer for row in rows))
     return "\n\n".join(
-        f"peer: {peer}\n" + _aligned([_cells(row) for row in rows if row.peer == peer])
+        f"peer: {peer or 'none'}\n" + _aligned([_cells(row) for row in rows if row.peer == peer])
         for peer in peers
     )
 

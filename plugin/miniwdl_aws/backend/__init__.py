@@ -6,8 +6,3 @@ and `script` make what is sent (pure), `jobs` sends it, `job_run` brings one job
 `waiting` lets any number of threads wait without polling, and `container` is miniwdl's interface
 to all of that. `identity` is a task plugin of miniwdl's beside it.
 """
-
-from miniwdl_aws.backend.container import BatchJob, BatchJobNoEfs
-from miniwdl_aws.backend.identity import task_plugin
-
-__all__ = ["BatchJob", "BatchJobNoEfs", "task_plugin"]

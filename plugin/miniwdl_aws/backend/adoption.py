@@ -10,9 +10,9 @@ from WDL._util import StructuredLogMessage as Message
 
 from miniwdl_aws.backend import jobs
 from miniwdl_aws.backend.context import BackendContext
+from miniwdl_aws.backend.details import read_detail
 from miniwdl_aws.backend.files import AttemptFiles
 from miniwdl_aws.backend.journal import Entry
-from miniwdl_aws.backend.progress import read_detail
 from miniwdl_aws.backend.sentinel import read_ending
 from miniwdl_aws.errors import AwsError
 from miniwdl_aws.status import JobStatus

@@ -1,12 +1,15 @@
-"""What Batch alone knows of a job that has succeeded, asked when nobody waits for it.
+"""The description of a job that has ended: kept in its call's run directory, completed later.
 
-A job whose shell told of its success may have been too short to be described before. The name of
-its log stream is still worth a hundredth of a call.
+A job whose shell told of its success may have been too short to be described before. What Batch
+alone knows is asked when nobody waits for it: the name of its log stream is still worth a hundredth
+of a call.
 """
 
 import dataclasses
+import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from miniwdl_aws.describer import Describer
 from miniwdl_aws.status import JobStatus
@@ -71,3 +74,29 @@ def _merged(ended: JobStatus, described: JobStatus) -> JobStatus:
         started_at=ended.started_at,
         stopped_at=ended.stopped_at,
     )
+
+
+def keep_detail(task_dir: Path, status: JobStatus) -> None:
+    """Write the description of a job that has ended into its call's run directory.
+
+    One that is there already is written over in place: miniwdl may be looking at every file of
+    the directory, and would miss one that is there for a moment only.
+    """
+    detail = json.dumps(dataclasses.asdict(status), indent=2, sort_keys=True)
+    path = task_dir / f"awsBatchJobDetail.{status.job_id}.json"
+    if path.exists():
+        path.write_text(detail)
+        return
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(detail)
+    new.replace(path)
+
+
+def read_detail(task_dir: Path, job_id: str) -> JobStatus | None:
+    """Read the description of a job that has ended; None if there is none."""
+    try:
+        content = json.loads((task_dir / f"awsBatchJobDetail.{job_id}.json").read_text())
+        known = {each.name for each in dataclasses.fields(JobStatus)}
+        return JobStatus(**{name: value for name, value in content.items() if name in known})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None

@@ -16,11 +16,12 @@ from miniwdl_aws.backend import jobs
 from miniwdl_aws.backend.adoption import Adoption, is_void
 from miniwdl_aws.backend.context import BackendContext
 from miniwdl_aws.backend.definition import TaskDefinition
+from miniwdl_aws.backend.details import keep_detail
 from miniwdl_aws.backend.events import JobEvents
 from miniwdl_aws.backend.failures import TaskNotSubmitted
 from miniwdl_aws.backend.files import AttemptFiles
 from miniwdl_aws.backend.journal import Entry
-from miniwdl_aws.backend.progress import JobProgress, keep_detail
+from miniwdl_aws.backend.progress import JobProgress
 from miniwdl_aws.backend.request import TaskJob, submit_request
 from miniwdl_aws.backend.sentinel import Mailbox
 from miniwdl_aws.backend.starting import StartingJob

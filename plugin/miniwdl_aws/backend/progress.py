@@ -1,8 +1,6 @@
 """Telling miniwdl's log, status bar and the run directory how a task job gets on."""
 
 import contextlib
-import dataclasses
-import json
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,8 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from WDL._util import StructuredLogMessage, write_atomic
+from WDL._util import StructuredLogMessage
 
+from miniwdl_aws.backend.details import keep_detail
 from miniwdl_aws.status import JobStatus
 
 NOTABLE = ("RUNNING", "SUCCEEDED", "FAILED", "LOST")
@@ -87,27 +86,3 @@ class JobProgress:
             else self._logger.info
         )
         log(StructuredLogMessage("AWS Batch job change", **fields))
-
-
-def keep_detail(task_dir: Path, status: JobStatus) -> None:
-    """Write the description of a job that has ended into its call's run directory.
-
-    One that is there already is written over in place: miniwdl may be looking at every file of
-    the directory, and would miss one that is there for a moment only.
-    """
-    detail = json.dumps(dataclasses.asdict(status), indent=2, sort_keys=True)
-    path = task_dir / f"awsBatchJobDetail.{status.job_id}.json"
-    if path.exists():
-        path.write_text(detail)
-    else:
-        write_atomic(detail, str(path))
-
-
-def read_detail(task_dir: Path, job_id: str) -> JobStatus | None:
-    """Read the description of a job that has ended; None if there is none."""
-    try:
-        content = json.loads((task_dir / f"awsBatchJobDetail.{job_id}.json").read_text())
-        known = {each.name for each in dataclasses.fields(JobStatus)}
-        return JobStatus(**{name: value for name, value in content.items() if name in known})
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None

@@ -4,7 +4,3 @@
 makes the run directory, `process` runs `miniwdl`, `failure` reads what it says of a failure, and
 `workflow` brings them together.
 """
-
-from miniwdl_aws.runner.workflow import run_workflow
-
-__all__ = ["run_workflow"]

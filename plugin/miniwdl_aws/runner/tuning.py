@@ -62,6 +62,19 @@ def _within(
     return make
 
 
+def _once(own: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Write a message once, and not for each of the logs that it goes to."""
+
+    @functools.wraps(own)
+    def said(self: Any) -> str:
+        known: str | None = self.__dict__.get("_said")
+        if known is None:
+            known = self.__dict__["_said"] = own(self)
+        return known
+
+    return said
+
+
 _LINK = ("cache", "outputs", "run_dir", "hardlinks", "use_relative_output_paths")
 _WARN = ("logger", "outputs")
 _DOWNLOAD = ("cfg", "logger", "logger_prefix", "run_dir", "inputs", "cache")
@@ -95,6 +108,12 @@ SUBSTITUTES = (
         name="chmod_R_plus",
         parameters=("path", "file_bits", "dir_bits"),
         make=_instead(linking.chmod_r_plus),
+    ),
+    Substitute(
+        module="WDL._util",
+        name="StructuredLogMessage.__str__",
+        parameters=("self",),
+        make=_once,
     ),
     Substitute(
         module="WDL.StdLib",

@@ -23,6 +23,7 @@ from miniwdl_aws.jobs import describe_all
 from miniwdl_aws.marker import update_marker
 from miniwdl_aws.outcome import CallFailure, Outcome
 from miniwdl_aws.publish import Publication, publish_run
+from miniwdl_aws.report import write_report
 from miniwdl_aws.runner import bundles
 from miniwdl_aws.runner.failure import call_failure, ensure_error, write_error
 from miniwdl_aws.runner.interruption import begins_again
@@ -126,9 +127,6 @@ def _finish(
     show: Callable[[str], object],
 ) -> Outcome:
     """End what miniwdl left, say how it went, and publish."""
-    # It imports the backend, which would keep miniwdl from starting for a while.
-    from miniwdl_aws.report import write_report  # noqa: PLC0415
-
     if cancellation.requested or result.exit_code > KILLED or place.head > 1:
         for job_id in {options.job_id, *(head.job_id for head in heads_of(place.run_dir))}:
             end_task_jobs(clients, options.environment, job_id)

@@ -17,7 +17,7 @@ import WDL
 from botocore.exceptions import ClientError
 from WDL.runtime.config import Loader
 
-from miniwdl_aws.backend import BatchJob, BatchJobNoEfs
+from miniwdl_aws.backend.container import BatchJob, BatchJobNoEfs
 from miniwdl_aws.backend.context import BackendContext
 from miniwdl_aws.backend.details import LateDetails
 from miniwdl_aws.backend.events import Backstop

@@ -4,19 +4,22 @@ import dataclasses
 import json
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from miniwdl_aws.backend.details import keep_detail
 from miniwdl_aws.backend.journal import Entry, entry_path, write_entry
-from miniwdl_aws.backend.progress import keep_detail
 from miniwdl_aws.cli.report import main
 from miniwdl_aws.errors import InvalidInputError
 from miniwdl_aws.marker import Marker, write_marker
 from miniwdl_aws.report import REPORT_FILE, as_document, read_run, write_report
 from miniwdl_aws.report.model import SCHEMA_VERSION, Attempt, Call, total
+from miniwdl_aws.report.reading import READERS, TRIED, _at_once
 from miniwdl_aws.status import JobStatus, lost
 
 GIB = 1024
@@ -353,3 +356,29 @@ def test_a_run_does_not_fail_for_its_report(recorded: RecordedRun) -> None:
     (recorded.run_dir / ".miniwdl-aws/heads/1.json").write_text("torn")
     write_report(recorded.run_dir)
     assert not (recorded.run_dir / REPORT_FILE).exists()
+
+
+def test_calls_are_read_at_once_where_the_file_system_makes_one_wait() -> None:
+    """They come in order either way; without a wait threads would only be in each other's way."""
+    calls = [
+        Call(name=f"rest-{n}", directory="", state="succeeded") for n in range(TRIED + READERS)
+    ]
+    together = threading.Barrier(READERS)
+
+    def slowly(number: int) -> Call:
+        if number < TRIED:
+            time.sleep(0.002)
+        else:
+            together.wait(30)
+        return calls[number]
+
+    assert _at_once(slowly, range(len(calls))) == calls
+    readers = set[int]()
+
+    def quickly(number: int) -> Call:
+        readers.add(threading.get_ident())
+        sum(range(100_000))
+        return calls[number]
+
+    assert _at_once(quickly, range(len(calls))) == calls
+    assert readers == {threading.get_ident()}

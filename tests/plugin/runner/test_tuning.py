@@ -21,6 +21,21 @@ def test_the_installed_miniwdl_is_known() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def test_a_message_is_written_once() -> None:
+    """However many logs it goes to, it says the same."""
+    code = (
+        "import logging\n"
+        "from miniwdl_aws.runner.tuning import tune\n"
+        "tune()\n"
+        "from WDL._util import StructuredLogMessage as Message\n"
+        "message = Message('a', b=[1], c='d')\n"
+        "assert str(message) == 'a :: b: [1], c: \"d\"' == message.__str__.__wrapped__(message)\n"
+        "assert str(message) is str(message)\n"
+        "assert str(Message('a', b=2)) == 'a :: b: 2'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_another_version_is_left_alone() -> None:
     """What was not compared is not replaced."""
     task = importlib.import_module("WDL.runtime.task")

@@ -1,9 +1,9 @@
-"""Tests of `miniwdl_aws.backend.progress`."""
+"""Tests of `miniwdl_aws.backend.details`."""
 
 import dataclasses
 from pathlib import Path
 
-from miniwdl_aws.backend.progress import keep_detail, read_detail
+from miniwdl_aws.backend.details import keep_detail, read_detail
 from miniwdl_aws.status import JobStatus
 
 
