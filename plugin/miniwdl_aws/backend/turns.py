@@ -6,8 +6,9 @@ spends more time on changing threads than they on their work. So a thread works 
 turn, and turns are given in the order in which they are asked for. Who waits for a job, for AWS or
 for a copy sets the turn aside.
 
-A turn is no promise to be quick: a file system may keep whoever has one waiting. If no turn has
-changed hands for `PATIENCE_SECONDS`, the next thread goes ahead without.
+A turn is no promise to be quick: a file system of the network keeps whoever has one waiting. So
+there are more of them as long as they leave the interpreter idle, and if none has changed hands for
+`PATIENCE_SECONDS`, the next thread goes ahead without.
 """
 
 import contextlib
@@ -15,9 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-COUNT = 8
-"""Threads that work at a time: more than the two to four processors of a workflow job, since each
-waits for the file system now and then."""
+FEWEST = 4
+"""Threads that work at a time, where each needs the interpreter nearly all of its turn."""
+
+MOST = 64
+"""Threads that work at a time, where each mostly waits: ten requests to Amazon EFS of 1 to 3 ms
+each, and a millisecond's work in between."""
+
+BUSY = 0.5
+"""The share of a processor that is to be used before there are no more turns."""
 
 PATIENCE_SECONDS = 0.25
 
@@ -30,28 +37,36 @@ class Turns:
     """Turns of a process's threads.
 
     Args:
-        count: how many there are.
-        patience_seconds: after which one more is given if none has changed hands.
+        fewest: how many there are at the least, and at first.
+        most: how many there are at the most.
+        patience_seconds: after which one more is given if none has changed hands, and how often
+            their number is thought over.
         clock: a monotonic clock in seconds.
+        work: the CPU time of the process in seconds.
     """
 
     def __init__(
         self,
-        count: int = COUNT,
+        fewest: int = FEWEST,
+        most: int = MOST,
         patience_seconds: float = PATIENCE_SECONDS,
         *,
         clock: Callable[[], float] = time.monotonic,
+        work: Callable[[], float] = time.process_time,
     ) -> None:
-        self._count = count
+        self._fewest = self._count = fewest
+        self._most = max(fewest, most)
         self._patience = patience_seconds
         self._clock = clock
+        self._work = work
         self._lock = threading.Lock()
         self._own = threading.local()
         self._held = 0
         self._waiting: dict[threading.Lock, None] = {}
         """A lock for each thread that waits, in their order; it is released with the turn."""
 
-        self._changed_at = clock()
+        self._changed_at = self._counted_at = clock()
+        self._worked = work()
 
     @property
     def is_mine(self) -> bool:
@@ -107,13 +122,27 @@ class Turns:
     def _give(self) -> None:
         self._own.has_turn = False
         with self._lock:
+            self._held -= 1
             self._changed_at = self._clock()
-            if self._waiting and self._held <= self._count:
+            self._count_anew()
+            while self._waiting and self._held < self._count:
                 first = next(iter(self._waiting))
                 del self._waiting[first]
+                self._held += 1
                 first.release()
-            else:
-                self._held -= 1
+
+    def _count_anew(self) -> None:
+        """Have more turns if threads wait for them and the process does little, else fewer."""
+        passed = self._changed_at - self._counted_at
+        if passed < self._patience:
+            return
+        worked = self._work()
+        is_busy = worked - self._worked >= BUSY * passed
+        if not is_busy and self._waiting:
+            self._count = min(self._most, self._count * 2)
+        elif is_busy:
+            self._count = max(self._fewest, self._count // 2)
+        self._counted_at, self._worked = self._changed_at, worked
 
     def _pause(self) -> float:
         return self._patience * max(1.0, len(self._waiting) / WAITING_PER_LOOK)

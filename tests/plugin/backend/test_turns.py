@@ -39,7 +39,7 @@ def holding(turns: Turns) -> Iterator[Callable[[], None]]:
 
 def test_no_more_threads_work_than_there_are_turns() -> None:
     """However many want to, and however they set their turns aside."""
-    turns, lock, at_work, most = Turns(3, LONG), threading.Lock(), set[int](), list[int]()
+    turns, lock, at_work, most = Turns(3, 3, LONG), threading.Lock(), set[int](), list[int]()
 
     def work(number: int) -> None:
         with turns.taken():
@@ -63,7 +63,7 @@ def test_no_more_threads_work_than_there_are_turns() -> None:
 
 def test_turns_are_given_in_the_order_in_which_they_are_asked_for() -> None:
     """The first task of a scatter is submitted first."""
-    turns, order = Turns(1, LONG), list[int]()
+    turns, order = Turns(1, 1, LONG), list[int]()
 
     def work(number: int) -> None:
         with turns.taken():
@@ -80,7 +80,7 @@ def test_turns_are_given_in_the_order_in_which_they_are_asked_for() -> None:
 
 def test_a_thread_that_has_a_turn_needs_no_other() -> None:
     """A task may run within the thread of another: miniwdl downloads inputs so."""
-    turns = Turns(1, LONG)
+    turns = Turns(1, 1, LONG)
     with turns.taken():
         with turns.taken():
             assert turns.is_mine
@@ -90,7 +90,7 @@ def test_a_thread_that_has_a_turn_needs_no_other() -> None:
 
 def test_a_thread_that_never_took_a_turn_is_not_held_up() -> None:
     """Setting aside what one has not is nothing."""
-    turns = Turns(1, LONG)
+    turns = Turns(1, 1, LONG)
     with holding(turns), turns.aside():
         assert not turns.is_mine
     assert turns._held == 0
@@ -98,7 +98,7 @@ def test_a_thread_that_never_took_a_turn_is_not_held_up() -> None:
 
 def test_threads_go_ahead_if_turns_do_not_change_hands() -> None:
     """A file system that hangs under all who have turns holds up nobody else for long."""
-    turns = Turns(1, 0.01)
+    turns = Turns(1, 1, 0.01)
     with holding(turns) as end:
         with turns.taken():
             assert turns._held == 2
@@ -107,9 +107,37 @@ def test_threads_go_ahead_if_turns_do_not_change_hands() -> None:
     assert turns._held == 0
 
 
+def test_there_are_more_turns_while_they_leave_the_interpreter_idle() -> None:
+    """Where each thread waits for the file system; there are fewer again once it is busy."""
+    now, worked, inside, over = [0.0], [0.0], threading.Semaphore(0), threading.Event()
+    turns = Turns(1, 4, 1.0, clock=lambda: now[0], work=lambda: worked[0])
+
+    def work() -> None:
+        with turns.taken():
+            inside.release()
+            assert over.wait(LONG)
+
+    def pass_second(work_seconds: float) -> None:
+        now[0] += 1.0
+        worked[0] += work_seconds
+
+    with ThreadPoolExecutor(2) as pool, holding(turns) as end:
+        for _ in range(2):
+            pool.submit(work)
+        while len(turns._waiting) < 2:
+            pass
+        pass_second(0.1)
+        end()
+        assert inside.acquire(timeout=LONG)
+        assert inside.acquire(timeout=LONG)
+        pass_second(0.9)
+        over.set()
+    assert turns._count == 1
+
+
 def test_a_turn_comes_back_after_an_error() -> None:
     """A task that fails keeps none."""
-    turns = Turns(1, LONG)
+    turns = Turns(1, 1, LONG)
     with pytest.raises(ValueError, match="its own"), turns.taken(), turns.aside():
         raise ValueError("its own")
     assert turns._held == 0
