@@ -6,6 +6,7 @@ export PYTHON UV COMPILE_ARGS
 bin := .venv/bin
 N ?=
 BENCH ?=
+ALONE ?=
 RUNS ?=
 SEED ?=
 PYTEST_ARGS ?=
@@ -30,8 +31,8 @@ check: .venv/.ready ## lint, format, types, the constraints file, the words
 	$(bin)/python -m tools.check_constraints
 	$(bin)/python -m tools.check_words
 
-bench: .venv/.ready ## the benchmarks (N=1000 sets their size, BENCH="NAME ..." picks some)
-	@$(bin)/python -m benchmarks $(if $(N),--n $(N)) $(BENCH)
+bench: .venv/.ready ## the benchmarks (N=1000 sets their size, BENCH="NAME ..." picks some, ALONE=1 ours)
+	@$(bin)/python -m benchmarks $(if $(N),--n $(N)) $(if $(ALONE),--alone) $(BENCH)
 
 campaign: .venv/.ready ## heads killed at random moments (RUNS=100, SEED=1)
 	@$(bin)/python -m benchmarks.campaign $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
