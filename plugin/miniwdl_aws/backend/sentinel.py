@@ -3,7 +3,8 @@
 The shell leaves two signs in a folder that all jobs of a run share, the *mailbox*: one when it
 begins and one when it has ended and its streams are complete. One thread lists that folder for
 all jobs of the process. The sign of the end is the same file that stays beside the streams of the
-attempt, and holds an `Ending`; it is renamed into place, so nobody reads a part of it.
+attempt, and holds an `Ending`; it is linked into the folder once it is written, so that nobody who
+sees the sign reads a part of it.
 
 Opening a folder makes an NFS client ask the server whether it has changed (Linux manual, "nfs(5)",
 close-to-open consistency), so listing it sees new files at once, whatever the attribute cache says
