@@ -28,7 +28,7 @@ def test_the_runner_explains_itself(engine: Any, image: str, user: str) -> None:
 def test_miniwdl_finds_the_backend(engine: Any, image: str, user: str) -> None:
     """`miniwdl --version` lists the plugin that turns WDL tasks into Batch jobs."""
     done = engine.run(image, "miniwdl", "--version", options=[f"--user={user}"])
-    assert "aws_batch_job = miniwdl_aws.backend:" in done.stdout
+    assert "aws_batch_job = miniwdl_aws.backend.container:" in done.stdout
 
 
 @pytest.mark.parametrize("user", USERS)

@@ -151,8 +151,8 @@ def test_standard_output_holds_what_a_script_wants_and_nothing_else(shell: Shell
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MINIWDL__MINE__API_TOKEN", "abc"),
-        ("MINIWDL__MINE__URL", "https://ada:abc@host/"),
+        ("MINIWDL__MINE__API_TOKEN", "swordfish"),
+        ("MINIWDL__MINE__URL", "https://ada:swordfish@host/"),
     ],
 )
 def test_a_secret_does_not_pass_into_the_job_in_plain_text(
@@ -162,7 +162,7 @@ def test_a_secret_does_not_pass_into_the_job_in_plain_text(
     code, out, err = shell.run("w.wdl", "name=A", "--dry-run", **{name: value})
     assert code == 0
     assert name not in variables(json.loads(out))
-    assert "abc" not in out + err
+    assert "swordfish" not in out + err
     assert f"--secret {name}=ARN" in err
 
 
