@@ -20,8 +20,7 @@ FEWEST = 4
 """Threads that work at a time, where each needs the interpreter nearly all of its turn."""
 
 MOST = 64
-"""Threads that work at a time, where each mostly waits: ten requests to Amazon EFS of 1 to 3 ms
-each, and a millisecond's work in between."""
+"""Threads that work at a time, where each mostly waits for the file system."""
 
 BUSY = 0.5
 """The share of a processor that is to be used before there are no more turns."""

@@ -76,15 +76,25 @@ def read_run(run_dir: Path, *, exit_code: int | None = None) -> RunReport:
     return RunReport(run=run, calls=tuple(sorted(calls, key=_beginning)))
 
 
-def _at_once(read: Callable[[_T], Call], places: Sequence[_T]) -> list[Call]:
+def _at_once(
+    read: Callable[[_T], Call],
+    places: Sequence[_T],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    work: Callable[[], float] = time.thread_time,
+) -> list[Call]:
     """Read calls by threads if that is quicker: they are in each other's way if none has to wait.
 
-    A request to Amazon EFS takes 1 ms, and a call some ten of them; to a disk they take nothing.
+    Args:
+        read: reads a call.
+        places: what it is given, call by call.
+        clock: a monotonic clock in seconds.
+        work: the CPU time of this thread in seconds.
     """
-    begun, worked = time.monotonic(), time.thread_time()
+    begun, worked = clock(), work()
     first = [read(each) for each in places[:TRIED]]
-    worked = time.thread_time() - worked
-    waited = time.monotonic() - begun - worked
+    worked = work() - worked
+    waited = clock() - begun - worked
     rest = places[TRIED:]
     if waited <= worked:
         return [*first, *map(read, rest)]

@@ -1,7 +1,8 @@
 """WDL's standard library for a task's expressions, made when the first of its functions is needed.
 
 miniwdl makes some sixty functions anew for each task, four times over, of which most tasks need few
-or none: 22 KiB and up to a millisecond each time, and one set is kept for as long as the task runs.
+or none: 22 KiB and about half a millisecond each time, and one set is kept for as long as the task
+runs.
 """
 
 import functools

@@ -1,5 +1,6 @@
 """Tests of `miniwdl_aws.backend.turns`."""
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from miniwdl_aws.backend.turns import Turns
+
+Eventually = Callable[[Callable[[], object]], None]
 
 LONG = 30.0
 """Seconds after which a test fails; none waits for it."""
@@ -61,7 +64,7 @@ def test_no_more_threads_work_than_there_are_turns() -> None:
         assert turns._held == 1
 
 
-def test_turns_are_given_in_the_order_in_which_they_are_asked_for() -> None:
+def test_turns_are_given_in_the_order_in_which_they_are_asked_for(eventually: Eventually) -> None:
     """The first task of a scatter is submitted first."""
     turns, order = Turns(1, 1, LONG), list[int]()
 
@@ -71,9 +74,9 @@ def test_turns_are_given_in_the_order_in_which_they_are_asked_for() -> None:
 
     with ThreadPoolExecutor(5) as pool, holding(turns) as end:
         for number in range(5):
+            asked = len(turns._waiting)
             pool.submit(work, number)
-            while len(turns._waiting) <= number:
-                pass
+            eventually(functools.partial(lambda before: len(turns._waiting) > before, asked))
         end()
     assert order == [0, 1, 2, 3, 4]
 
@@ -107,7 +110,9 @@ def test_threads_go_ahead_if_turns_do_not_change_hands() -> None:
     assert turns._held == 0
 
 
-def test_there_are_more_turns_while_they_leave_the_interpreter_idle() -> None:
+def test_there_are_more_turns_while_they_leave_the_interpreter_idle(
+    eventually: Eventually,
+) -> None:
     """Where each thread waits for the file system; there are fewer again once it is busy."""
     now, worked, inside, over = [0.0], [0.0], threading.Semaphore(0), threading.Event()
     turns = Turns(1, 4, 1.0, clock=lambda: now[0], work=lambda: worked[0])
@@ -124,8 +129,7 @@ def test_there_are_more_turns_while_they_leave_the_interpreter_idle() -> None:
     with ThreadPoolExecutor(2) as pool, holding(turns) as end:
         for _ in range(2):
             pool.submit(work)
-        while len(turns._waiting) < 2:
-            pass
+        eventually(lambda: len(turns._waiting) == 2)
         pass_second(0.1)
         end()
         assert inside.acquire(timeout=LONG)

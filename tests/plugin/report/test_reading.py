@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -360,25 +359,23 @@ def test_a_run_does_not_fail_for_its_report(recorded: RecordedRun) -> None:
 
 def test_calls_are_read_at_once_where_the_file_system_makes_one_wait() -> None:
     """They come in order either way; without a wait threads would only be in each other's way."""
-    calls = [
-        Call(name=f"rest-{n}", directory="", state="succeeded") for n in range(TRIED + READERS)
-    ]
-    together = threading.Barrier(READERS)
+    places = range(TRIED + READERS)
+    calls = [Call(name=f"rest-{n}", directory="", state="succeeded") for n in places]
+    together, readers, now, worked = threading.Barrier(READERS), set[int](), [0.0], [0.0]
 
     def slowly(number: int) -> Call:
-        if number < TRIED:
-            time.sleep(0.002)
-        else:
+        now[0] += 0.010
+        worked[0] += 0.001
+        if number >= TRIED:
             together.wait(30)
         return calls[number]
 
-    assert _at_once(slowly, range(len(calls))) == calls
-    readers = set[int]()
-
     def quickly(number: int) -> Call:
+        now[0] += 0.001
+        worked[0] += 0.001
         readers.add(threading.get_ident())
-        sum(range(100_000))
         return calls[number]
 
-    assert _at_once(quickly, range(len(calls))) == calls
+    for read in (slowly, quickly):
+        assert _at_once(read, places, clock=lambda: now[0], work=lambda: worked[0]) == calls
     assert readers == {threading.get_ident()}
