@@ -27,7 +27,8 @@ COPY plugin/runner.txt /src/
 RUN /opt/pip/bin/pip --python /opt/miniwdl-aws/bin/python install --only-binary :all: --require-hashes -r /src/runner.txt
 COPY plugin /src/plugin
 RUN /opt/pip/bin/pip wheel --no-deps --wheel-dir /wheels /src/plugin \
-    && /opt/pip/bin/pip --python /opt/miniwdl-aws/bin/python install --no-deps --no-index /wheels/*.whl
+    && /opt/pip/bin/pip --python /opt/miniwdl-aws/bin/python install --no-deps --no-index /wheels/*.whl \
+    && /opt/miniwdl-aws/bin/python -m miniwdl_aws.runner.grammars
 
 FROM base
 LABEL org.opencontainers.image.title="miniwdl-aws" \

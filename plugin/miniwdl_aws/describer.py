@@ -124,7 +124,7 @@ class Describer:
         self._thread: threading.Thread | None = None
         self._failures = 0
         self._failing_since: float | None = None
-        self._swept_at = self._next_at = float("-inf")
+        self._swept_at = self._earliest_at = self._next_at = float("-inf")
 
     def watch(self, job_id: str, observer: Observer) -> None:
         """Call ``observer`` with the job's status now known and at each change from now on."""
@@ -153,7 +153,8 @@ class Describer:
             watched.observers.remove(observer)
             if not watched.observers:
                 del self._watched[job_id]
-                self._wake.notify_all()
+                if not self._watched or self._earliest_by_now() < self._earliest_at:
+                    self._wake.notify_all()
 
     @contextlib.contextmanager
     def watching(self, job_id: str, observer: Observer) -> Iterator[None]:
@@ -202,13 +203,21 @@ class Describer:
     def _until_next_round(self) -> float:
         due = [each.due_at for each in self._watched.values() if each.is_open]
         pause = self._cadence.pause(len(due), self._failures)
-        self._next_at = max(self._swept_at + pause, min(due, default=float("inf")))
+        self._earliest_at = self._swept_at + pause
+        self._next_at = max(self._earliest_at, min(due, default=float("inf")))
         return min(self._next_at - self._clock(), threading.TIMEOUT_MAX)
 
     def _rouse(self, watched: _Watched) -> None:
-        """Have the thread look at the time again, if a job is due before it would."""
-        if watched.due_at < self._next_at:
+        """Have the thread look at the time again, if a job is due before it would.
+
+        Not for each of many that end at the same time: before the cadence lets, it cannot ask.
+        """
+        if max(watched.due_at, self._earliest_by_now()) < self._next_at:
             self._wake.notify_all()
+
+    def _earliest_by_now(self) -> float:
+        """Give when the cadence lets it ask next, for as many jobs as are watched now."""
+        return self._swept_at + self._cadence.pause(len(self._watched), self._failures)
 
     def _sweep_some(self, job_ids: list[str]) -> None:
         try:

@@ -20,6 +20,8 @@ class Pacer:
     Args:
         rate: requests a second in the long run.
         burst: requests that may go at once after a pause (at least 1).
+        rest_seconds: how long whoever has to wait waits at the least; requests then go in groups,
+            for which the process wakes less often.
         clock: a monotonic clock in seconds.
         sleep: what waits, in seconds; it may return early to let whoever waits go at once.
     """
@@ -29,6 +31,7 @@ class Pacer:
         rate: float,
         burst: float = 1.0,
         *,
+        rest_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -37,6 +40,7 @@ class Pacer:
         self._full_rate = rate
         self._rate = rate
         self._burst = burst
+        self._rest = rest_seconds
         self._clock = clock
         self._sleep = sleep
         self._turn = threading.Lock()
@@ -60,7 +64,7 @@ class Pacer:
         with self._turn:
             delay = self._delay()
             if delay > 0:
-                self._sleep(delay)
+                self._sleep(max(delay, self._rest))
             with self._lock:
                 self._refill()
                 self._tokens -= 1

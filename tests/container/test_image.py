@@ -52,6 +52,17 @@ def test_it_installs_what_runner_txt_pins_and_nothing_else(engine: Any, image: s
     assert found == pinned
 
 
+def test_it_has_the_tables_of_wdls_grammars(engine: Any, image: str) -> None:
+    """Nobody may write them where they belong once it runs as another user."""
+    code = (
+        "from WDL import _grammar\n"
+        "from miniwdl_aws.runner.grammars import FOLDER, VERSIONS\n"
+        "grammars = {_grammar.get(version)[0] for version in VERSIONS}\n"
+        "print(len(grammars) - len(list(FOLDER.glob('wdl-*.lark'))))"
+    )
+    assert engine.run(image, "python3", "-c", code).stdout.strip() == "0"
+
+
 @pytest.mark.parametrize("program", ["gcc", "cc", "aws", "airflow"])
 def test_it_has_no_program_that_a_run_does_not_need(engine: Any, image: str, program: str) -> None:
     """No compiler stays from the build, and S3 is reached without the AWS CLI."""

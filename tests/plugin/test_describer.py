@@ -259,3 +259,28 @@ def test_a_job_that_is_hastened_is_described_at_once_by_the_thread(batch: FakeBa
         batch.known["a"] = "SUCCEEDED"
         describer.press("a")
         assert told.get(timeout=10) == "SUCCEEDED"
+
+
+class Stepped(Cadence):
+    """Asks about one job at once, and about more within an hour."""
+
+    def pause(self, job_count: int, failures: int = 0) -> float:
+        return 0.001 if job_count <= 1 else 3600.0
+
+
+def test_the_next_round_comes_sooner_once_fewer_jobs_are_left(batch: FakeBatch) -> None:
+    """The thread that sleeps as long as many jobs ask for wakes when they have gone."""
+    describer = Describer(batch.describe, Stepped())
+    told = queue.SimpleQueue[str]()
+    batch.known = {"a": "RUNNING", "b": "RUNNING"}
+
+    def tell(status: JobStatus) -> None:
+        told.put(f"{status.job_id} {status.status}")
+
+    with describer.watching("a", tell):
+        with describer.watching("b", tell):
+            eventually(lambda: bool(batch.asked) and "b" in describer._watched)
+            eventually(lambda: describer._next_at > describer._clock() + 60)
+            batch.known["a"] = "SUCCEEDED"
+        while told.get(timeout=30) != "a SUCCEEDED":
+            pass

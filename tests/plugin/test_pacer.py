@@ -30,9 +30,10 @@ class FakeTime:
         self.now += seconds
 
 
-def paced(rate: float, burst: float) -> tuple[Pacer, FakeTime]:
+def paced(rate: float, burst: float, rest_seconds: float = 0.0) -> tuple[Pacer, FakeTime]:
     fake = FakeTime()
-    return Pacer(rate, burst, clock=fake.clock, sleep=fake.sleep), fake
+    pacer = Pacer(rate, burst, rest_seconds=rest_seconds, clock=fake.clock, sleep=fake.sleep)
+    return pacer, fake
 
 
 @given(st.floats(0.5, 100), st.integers(1, 60), st.integers(1, 200))
@@ -42,6 +43,20 @@ def test_no_more_than_rate_and_burst_go_out(rate: float, burst: int, count: int)
     for _ in range(count):
         pacer.acquire()
     assert clock.now == pytest.approx(max(0, count - burst) / rate, abs=1e-6)
+
+
+def test_who_rests_goes_in_groups_and_no_slower() -> None:
+    """As many go at once as the time has given tokens for; at a lower rate none waits longer."""
+    pacer, clock = paced(10, 10, rest_seconds=0.5)
+    times = []
+    for _ in range(20):
+        pacer.acquire()
+        times.append(clock.now)
+    assert times == [0.0] * 10 + [0.5] * 5 + [1.0] * 5
+    pacer, clock = paced(1, 1, rest_seconds=0.5)
+    for _ in range(3):
+        pacer.acquire()
+    assert clock.now == 2.0
 
 
 def test_throttling_halves_the_rate_and_it_comes_back() -> None:

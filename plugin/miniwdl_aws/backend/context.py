@@ -27,6 +27,10 @@ from miniwdl_aws.retry import Retry
 SUBMIT_BURST = 50.0
 """SubmitJob requests that may go at once (AWS Batch user guide, "Service quotas")."""
 
+SUBMIT_REST_SECONDS = 0.25
+"""How long tasks that have to wait for their SubmitJob request wait at the least: twelve then go
+one after another, in less CPU time than if the process woke for each."""
+
 ACCOUNT_RATE = 50.0
 """Requests a second that an account has for an operation of AWS Batch. Documented for SubmitJob
 (AWS Batch user guide, "Service quotas"); DescribeJobs is taken to have as many."""
@@ -101,7 +105,12 @@ def open_context(
     _check_fargate(settings, queues)
     watch = TerminationWatch()
     submitting = Retry(
-        pacer=Pacer(settings.submit_rate, _burst(settings.submit_rate), sleep=watch.noticed.wait),
+        pacer=Pacer(
+            settings.submit_rate,
+            _burst(settings.submit_rate),
+            rest_seconds=SUBMIT_REST_SECONDS,
+            sleep=watch.noticed.wait,
+        ),
         max_attempts=settings.max_attempts,
         sleep=watch.noticed.wait,
     )

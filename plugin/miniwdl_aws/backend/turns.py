@@ -3,8 +3,9 @@
 miniwdl has a thread for each task, and one interpreter for all of them. A thousand threads that
 want it at once get a thousandth of it each: no task is ready before nearly all are, and the system
 spends more time on changing threads than they on their work. So a thread works only while it has a
-turn, and turns are given in the order in which they are asked for. Who waits for a job, for AWS or
-for a copy sets the turn aside.
+turn. Who waits for a job, for AWS or for a copy sets the turn aside, and has the next one after
+that: what was begun goes on before more is begun. Else turns are given in the order in which they
+are asked for.
 
 A turn is no promise to be quick: a file system of the network keeps whoever has one waiting. So
 there are more of them as long as they leave the interpreter idle, and if none has changed hands for
@@ -16,14 +17,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-FEWEST = 4
-"""Threads that work at a time, where each needs the interpreter nearly all of its turn."""
+FEWEST = 1
+"""Threads that work at a time, where each needs the interpreter nearly all of its turn: a second
+one would only have it change hands, at each of a hundred requests to the file system that a task
+makes."""
 
 MOST = 64
 """Threads that work at a time, where each mostly waits for the file system."""
 
 BUSY = 0.5
-"""The share of a processor that is to be used before there are no more turns."""
+"""The share of a processor that is to be used, while anyone has a turn, before there are no more
+turns."""
 
 PATIENCE_SECONDS = 0.25
 
@@ -61,8 +65,15 @@ class Turns:
         self._lock = threading.Lock()
         self._own = threading.local()
         self._held = 0
-        self._waiting: dict[threading.Lock, None] = {}
+        self._held_since = 0.0
+        self._held_seconds = 0.0
+        """How long one or more turns were held, up to the last time that one was not."""
+
+        self._beginning: dict[threading.Lock, None] = {}
         """A lock for each thread that waits, in their order; it is released with the turn."""
+
+        self._returning: dict[threading.Lock, None] = {}
+        """The same of threads that had set a turn aside."""
 
         self._changed_at = self._counted_at = clock()
         self._worked = work()
@@ -78,7 +89,7 @@ class Turns:
         if self.is_mine:
             yield
             return
-        self._take()
+        self._take(self._beginning)
         try:
             yield
         finally:
@@ -94,57 +105,64 @@ class Turns:
         try:
             yield
         finally:
-            self._take()
+            self._take(self._returning)
 
-    def _take(self) -> None:
+    @property
+    def _waiting(self) -> int:
+        return len(self._returning) + len(self._beginning)
+
+    def _take(self, among: dict[threading.Lock, None]) -> None:
         with self._lock:
             if self._held < self._count:
                 self._gain()
+                self._own.has_turn = True
                 return
             handed = threading.Lock()
             handed.acquire()
-            self._waiting[handed] = None
+            among[handed] = None
         while not handed.acquire(timeout=self._pause()):
             with self._lock:
                 stands = self._clock() - self._changed_at >= self._patience
-                if stands and handed in self._waiting:
-                    del self._waiting[handed]
+                if stands and handed in among:
+                    del among[handed]
                     self._gain()
-                    return
+                    break
         self._own.has_turn = True
 
     def _gain(self) -> None:
-        self._held += 1
         self._changed_at = self._clock()
-        self._own.has_turn = True
+        if self._held == 0:
+            self._held_since = self._changed_at
+        self._held += 1
 
     def _give(self) -> None:
         self._own.has_turn = False
         with self._lock:
             self._held -= 1
             self._changed_at = self._clock()
-            self._count_anew()
+            self._held_seconds += self._changed_at - self._held_since
+            self._held_since = self._changed_at
+            if self._changed_at - self._counted_at >= self._patience:
+                self._count_anew()
             while self._waiting and self._held < self._count:
-                first = next(iter(self._waiting))
-                del self._waiting[first]
-                self._held += 1
+                among = self._returning or self._beginning
+                first = next(iter(among))
+                del among[first]
+                self._gain()
                 first.release()
 
     def _count_anew(self) -> None:
         """Have more turns if threads wait for them and the process does little, else fewer."""
-        passed = self._changed_at - self._counted_at
-        if passed < self._patience:
-            return
         worked = self._work()
-        is_busy = worked - self._worked >= BUSY * passed
+        is_busy = worked - self._worked >= BUSY * self._held_seconds
         if not is_busy and self._waiting:
             self._count = min(self._most, self._count * 2)
         elif is_busy:
             self._count = max(self._fewest, self._count // 2)
-        self._counted_at, self._worked = self._changed_at, worked
+        self._counted_at, self._worked, self._held_seconds = self._changed_at, worked, 0.0
 
     def _pause(self) -> float:
-        return self._patience * max(1.0, len(self._waiting) / WAITING_PER_LOOK)
+        return self._patience * max(1.0, self._waiting / WAITING_PER_LOOK)
 
 
 TURNS = Turns()

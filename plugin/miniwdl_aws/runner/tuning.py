@@ -10,14 +10,14 @@ import functools
 import importlib
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 from miniwdl_aws.backend.turns import TURNS
-from miniwdl_aws.runner import linking, stdlib
+from miniwdl_aws.runner import grammars, linking, stdlib
 
 KNOWN = frozenset({"1.16.0"})
 """The versions of miniwdl whose functions these were compared with."""
@@ -75,6 +75,20 @@ def _once(own: Callable[[Any], str]) -> Callable[[Any], str]:
     return said
 
 
+def _of_the_chosen_backend(own: Callable[..., Any]) -> Callable[..., Any]:
+    """Load the container backend that is configured, and not what the others need."""
+
+    @functools.wraps(own)
+    def load(cfg: Any, group: str) -> Iterable[tuple[str, Any]]:
+        if group != "container_backend":
+            return own(cfg, group)  # type: ignore[no-any-return]
+        chosen = cfg["scheduler"]["container_backend"]
+        known = importlib.import_module("WDL.runtime.config").load_all_plugins(cfg, group)
+        return [(each.name, each.load()) for is_on, each in known if is_on and each.name == chosen]
+
+    return load
+
+
 _LINK = ("cache", "outputs", "run_dir", "hardlinks", "use_relative_output_paths")
 _WARN = ("logger", "outputs")
 _DOWNLOAD = ("cfg", "logger", "logger_prefix", "run_dir", "inputs", "cache")
@@ -108,6 +122,18 @@ SUBSTITUTES = (
         name="chmod_R_plus",
         parameters=("path", "file_bits", "dir_bits"),
         make=_instead(linking.chmod_r_plus),
+    ),
+    Substitute(
+        module="WDL._parser",
+        name="parse",
+        parameters=("grammar", "txt", "start"),
+        make=grammars.with_kept_tables,
+    ),
+    Substitute(
+        module="WDL.runtime.config",
+        name="load_plugins",
+        parameters=("cfg", "group"),
+        make=_of_the_chosen_backend,
     ),
     Substitute(
         module="WDL._util",

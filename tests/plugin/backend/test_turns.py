@@ -74,11 +74,37 @@ def test_turns_are_given_in_the_order_in_which_they_are_asked_for(eventually: Ev
 
     with ThreadPoolExecutor(5) as pool, holding(turns) as end:
         for number in range(5):
-            asked = len(turns._waiting)
+            asked = turns._waiting
             pool.submit(work, number)
-            eventually(functools.partial(lambda before: len(turns._waiting) > before, asked))
+            eventually(functools.partial(lambda before: turns._waiting > before, asked))
         end()
     assert order == [0, 1, 2, 3, 4]
+
+
+def test_what_was_begun_goes_on_before_more_is_begun(eventually: Eventually) -> None:
+    """Else the first task of a scatter were submitted once all of them are half prepared."""
+    turns, order, answered = Turns(1, 1, LONG), list[str](), threading.Event()
+
+    def begun() -> None:
+        with turns.taken():
+            with turns.aside():
+                assert answered.wait(LONG)
+            order.append("begun")
+
+    def new() -> None:
+        with turns.taken():
+            order.append("new")
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(begun)
+        eventually(lambda: turns._held == 0 and turns._changed_at > turns._counted_at)
+        with holding(turns) as end:
+            pool.submit(new)
+            eventually(lambda: turns._waiting == 1)
+            answered.set()
+            eventually(lambda: turns._waiting == 2)
+            end()
+    assert order == ["begun", "new"]
 
 
 def test_a_thread_that_has_a_turn_needs_no_other() -> None:
@@ -129,13 +155,33 @@ def test_there_are_more_turns_while_they_leave_the_interpreter_idle(
     with ThreadPoolExecutor(2) as pool, holding(turns) as end:
         for _ in range(2):
             pool.submit(work)
-        eventually(lambda: len(turns._waiting) == 2)
+        eventually(lambda: turns._waiting == 2)
         pass_second(0.1)
         end()
         assert inside.acquire(timeout=LONG)
         assert inside.acquire(timeout=LONG)
         pass_second(0.9)
         over.set()
+    assert turns._count == 1
+
+
+def test_time_in_which_nobody_has_a_turn_does_not_count(eventually: Eventually) -> None:
+    """A process that did nothing for a minute is busy all the same once it has something to do."""
+    now, worked, ran = [0.0], [0.0], threading.Event()
+    turns = Turns(1, 4, 1.0, clock=lambda: now[0], work=lambda: worked[0])
+
+    def work() -> None:
+        with turns.taken():
+            ran.set()
+
+    now[0] += 60.0
+    with ThreadPoolExecutor(1) as pool, holding(turns) as end:
+        pool.submit(work)
+        eventually(lambda: turns._waiting == 1)
+        now[0] += 1.0
+        worked[0] += 0.6
+        end()
+        assert ran.wait(LONG)
     assert turns._count == 1
 
 

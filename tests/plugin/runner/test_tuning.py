@@ -36,6 +36,27 @@ def test_a_message_is_written_once() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def test_only_the_chosen_backend_is_loaded() -> None:
+    """The others need libraries that take memory and time; all other plugins load as before."""
+    code = (
+        "import logging, sys\n"
+        "from WDL.runtime import config\n"
+        "from miniwdl_aws.runner.tuning import tune\n"
+        "own = config.load_plugins\n"
+        "tune()\n"
+        "cfg = config.Loader(logging.getLogger('test'))\n"
+        "cfg.override({'scheduler': {'container_backend': 'aws_batch_job'}})\n"
+        "((name, backend),) = config.load_plugins(cfg, 'container_backend')\n"
+        "assert (name, backend.__module__) == ('aws_batch_job', 'miniwdl_aws.backend.container')\n"
+        "assert 'docker' not in sys.modules\n"
+        "for group in ('task', 'file_download', 'cache_backend'):\n"
+        "    assert list(config.load_plugins(cfg, group)) == list(own(cfg, group)) != []\n"
+        "cfg.override({'scheduler': {'container_backend': 'podman'}})\n"
+        "assert [name for name, _ in config.load_plugins(cfg, 'container_backend')] == ['podman']\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_another_version_is_left_alone() -> None:
     """What was not compared is not replaced."""
     task = importlib.import_module("WDL.runtime.task")
