@@ -31,6 +31,7 @@ from miniwdl_aws.errors import (
 
 if TYPE_CHECKING:
     import boto3
+    import botocore.session
     from botocore.config import Config
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_ec2 import EC2Client
@@ -79,6 +80,12 @@ _THROTTLE_CODES = frozenset(
 )
 _SERVER_ERROR = 500
 
+_ASKED = {
+    *("batch", "ec2", "elasticfilesystem", "logs", "s3", "api.sagemaker"),
+    *("sts", "oidc", "portal.sso"),
+}
+"""The services that are asked, and those that give credentials, by the names of their endpoints."""
+
 
 class AwsClients:
     """The AWS clients of one region, made when first asked for and shared by all threads.
@@ -87,7 +94,7 @@ class AwsClients:
     making (boto3 guide, "Clients: Multithreading or multiprocessing with clients").
 
     Nothing of boto3 is loaded before: it takes 25 MiB, and a runner that publishes nothing never
-    needs it.
+    needs it. Without a session of the caller's, its lower half does, botocore.
 
     Args:
         session: the boto3 session with credentials and region; the default chain if not given.
@@ -115,7 +122,8 @@ class AwsClients:
         Raises:
             ConfigurationError: none is set anywhere that boto3 looks.
         """
-        self._region = self._region or self._session.region_name
+        if not self._region and self._given is None:
+            self._region = self._session.get_config_variable("region")
         if not self._region:
             raise ConfigurationError(
                 "region",
@@ -166,25 +174,51 @@ class AwsClients:
         return self._client("sagemaker")
 
     @functools.cached_property
-    def _session(self) -> "boto3.session.Session":
-        if self._given is not None:
-            return self._given
-        import boto3  # noqa: PLC0415  (see the class)
-
+    def _session(self) -> "botocore.session.Session":
         with aws_errors("CreateSession"):
-            return boto3.session.Session()
+            return _spare_session()
+
+    def _make(self, service: str, **settings: Any) -> Any:
+        if self._given is not None:
+            return self._given.client(service, **settings)  # type: ignore[call-overload]
+        return self._session.create_client(service, **settings)
 
     def _client(self, service: str, *, once: bool = False, signed: bool = True) -> Any:
         key = f"{service} {once=} {signed=}"
         with self._lock:
             if key not in self._clients:
                 with aws_errors("CreateClient", service):
-                    self._clients[key] = self._session.client(  # type: ignore[call-overload]
+                    self._clients[key] = self._make(
                         service,
                         region_name=self.region,
                         config=_config(1 if once else self._max_attempts, signed=signed),
                     )
             return self._clients[key]
+
+
+def _spare_session() -> "botocore.session.Session":
+    """Make a session that keeps of botocore's table of endpoints what is needed: 0.1 of 7 MiB.
+
+    It is of the time before each service had rules of its own; for what is not in it, botocore
+    puts together the address as it does for most that is.
+    """
+    from botocore.loaders import JSONFileLoader, create_loader  # noqa: PLC0415  (see `AwsClients`)
+    from botocore.session import Session  # noqa: PLC0415  (as above)
+
+    class SpareFiles(JSONFileLoader):
+        def load_file(self, file_path: str) -> Any:
+            content = super().load_file(file_path)
+            if content and file_path.endswith("endpoints"):
+                for partition in content["partitions"]:
+                    all_ = partition["services"]
+                    partition["services"] = {name: all_[name] for name in _ASKED & all_.keys()}
+            return content
+
+    session = Session()
+    loader = create_loader(session.get_config_variable("data_path"))
+    loader.file_loader = SpareFiles()
+    session.register_component("data_loader", loader)
+    return session
 
 
 def _config(max_attempts: int, *, signed: bool = True) -> "Config":

@@ -5,8 +5,6 @@ import difflib
 import json
 import logging
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -97,6 +95,9 @@ def read_web(uri: str) -> bytes:
         InvalidInputError: the server says that there is nothing.
         OSError: it cannot be had from here.
     """
+    import urllib.error  # noqa: PLC0415  (seldom needed, and 5 MiB of a runner that waits for hours)
+    import urllib.request  # noqa: PLC0415  (as above)
+
     try:
         with urllib.request.urlopen(uri, timeout=REMOTE_SECONDS) as answer:  # noqa: S310  (http and https, by the callers)
             return bytes(answer.read())

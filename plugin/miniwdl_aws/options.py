@@ -5,7 +5,7 @@ import configparser
 import io
 import json
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 
 from miniwdl_aws.arguments import changed
 from miniwdl_aws.bundle import reference
@@ -16,7 +16,8 @@ from miniwdl_aws.variables import speaks_of_secret
 
 CFG_FILE = "miniwdl.cfg"
 
-PACKAGED_CFG = "miniwdl_aws.cfg"
+PACKAGED_CFG = Path(__file__).parent / "miniwdl_aws.cfg"
+"""miniwdl's configuration in a workflow job that has no other."""
 
 
 def ship_options(
@@ -74,7 +75,7 @@ def _cfg(path: str | None, shared: SharedFileSystem) -> tuple[str | None, dict[s
         for key, value in given.items(section):
             _refuse_secret(path, section, key, value)
     merged = configparser.RawConfigParser()
-    merged.read_string((files("miniwdl_aws") / PACKAGED_CFG).read_text())
+    merged.read_string(PACKAGED_CFG.read_text())
     merged.read_dict(given)
     written = io.StringIO()
     merged.write(written)

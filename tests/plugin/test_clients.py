@@ -1,5 +1,7 @@
 """Tests of `miniwdl_aws.clients`."""
 
+from typing import Any
+
 import boto3
 import pytest
 from botocore import exceptions
@@ -79,6 +81,32 @@ def test_a_client_is_made_once_and_shared() -> None:
     """A client costs a tenth of a second and nine MiB."""
     clients = AwsClients(session())
     assert clients.batch is clients.batch
+
+
+@pytest.mark.parametrize(
+    "region", ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1"]
+)
+@pytest.mark.parametrize("own", ["batch", "ec2", "efs", "logs", "s3", "sagemaker"])
+def test_addresses_are_those_of_boto3(
+    region: str, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each of AWS's partitions, though most of botocore's table of endpoints is not kept."""
+    for name in ("AWS_ENDPOINT_URL", f"AWS_ENDPOINT_URL_{own.upper()}"):
+        monkeypatch.delenv(name, raising=False)
+    ours: Any = getattr(AwsClients(region=region), own)
+    boto3s: Any = boto3.client(own, region_name=region)  # type: ignore[call-overload]
+    assert ours.meta.endpoint_url == boto3s.meta.endpoint_url
+
+
+def test_a_session_without_a_region_is_not_helped_by_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An Airflow connection says where it leads; without a session, the environment does."""
+    clients = AwsClients(session(region=None))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with pytest.raises(errors.ConfigurationError, match="region"):
+        _ = clients.region
+    assert AwsClients().region == "eu-west-1"
 
 
 def test_no_region_is_an_error_that_says_where_to_set_it() -> None:

@@ -1,6 +1,7 @@
 """miniwdl's interface to the backend."""
 
 import atexit
+import copy
 import logging
 import os
 import time
@@ -96,6 +97,9 @@ class BatchJob(TaskContainer):
         self.cache_miss = {}
         self._inputs_copied = False
         self._plan: TaskPlan | None = None
+        self._first_plan: tuple[dict[str, Any], tuple[TaskJob, TaskDefinition]] | None = None
+        """That of the first attempt, and what it was made of."""
+
         self._wait_seconds = 0.0
         self._final: Exception | None = None
 
@@ -123,10 +127,11 @@ class BatchJob(TaskContainer):
         identity = TASKS.find(self.host_dir, self.run_id)
         self._plan = plan = TaskPlan(self._context, identity, self.runtime_values)
         with submission_errors(logger):
-            self._planned(logger)
+            planned = self._planned(logger)
         self.runtime_values["preemptible"] = plan.budgets.interruptions
         if plan.policy.max_retries is not None:
             self.runtime_values["maxRetries"] = plan.policy.max_retries
+        self._first_plan = copy.deepcopy(self.runtime_values), planned
         logger.info(Message("attempts beside maxRetries", **asdict(plan.budgets)))
 
     def copy_input_files(self, logger: logging.Logger) -> None:
@@ -228,7 +233,7 @@ class BatchJob(TaskContainer):
         files.command.write_text(command)
         if not self._inputs_copied:
             link_inputs(self._input_links())
-        planned, definition = self._planned(run.logger)
+        planned, definition = self._planned_before(run.logger)
         job, environment = split_environment(planned)
         script = TaskScript(
             files=files,
@@ -242,13 +247,21 @@ class BatchJob(TaskContainer):
         return job, definition
 
     def _planned(self, logger: logging.Logger) -> tuple[TaskJob, TaskDefinition]:
-        return self._task_plan.job(
+        job, definition = self._task_plan.job(
             logger,
             self.runtime_values,
             run_id=self.run_id,
             attempt=self.try_counter,
             command=("/bin/sh", str(self._files.script)),
         )
+        return job, self._context.definitions.shared(definition)
+
+    def _planned_before(self, logger: logging.Logger) -> tuple[TaskJob, TaskDefinition]:
+        """Give what `process_runtime` has planned, unless a plugin or a failure changed it."""
+        values, planned = self._first_plan or ({}, None)
+        self._first_plan = None
+        unchanged = self.try_counter == 1 and values == self.runtime_values
+        return planned if planned and unchanged else self._planned(logger)
 
     @property
     def _task_plan(self) -> TaskPlan:

@@ -29,6 +29,11 @@ class Definitions:
         self._retry = retry
         self._lock = threading.Lock()
         self._known: dict[str, Future[str]] = {}
+        self._shared: dict[str, TaskDefinition] = {}
+
+    def shared(self, definition: TaskDefinition) -> TaskDefinition:
+        """Give the first one of the same content, lest each task of a scatter keeps its own."""
+        return self._shared.setdefault(definition.name, definition)
 
     def ensure(self, definition: TaskDefinition) -> str:
         """Give the ARN of an active job definition of this content.

@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from miniwdl_aws.cli.reporting import log_to_stderr, report
 from miniwdl_aws.clients import AwsClients
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(own: argparse.Namespace, rest: Sequence[str]) -> Outcome:
-    from miniwdl_aws.runner.options import read_options  # noqa: PLC0415  (miniwdl; not for --help)
+    from miniwdl_aws.runner.forked import in_child  # noqa: PLC0415  (not for --help)
+    from miniwdl_aws.runner.options import read_options  # noqa: PLC0415  (as above)
     from miniwdl_aws.runner.process import (  # noqa: PLC0415  (as above)
         Cancellation,
         handling_signals,
@@ -43,7 +45,7 @@ def _run(own: argparse.Namespace, rest: Sequence[str]) -> Outcome:
     cancellation = Cancellation()
     try:
         with handling_signals(cancellation):
-            options = read_options(rest, vars(own), process_environment())
+            options = in_child(partial(read_options, rest, vars(own), process_environment()))
             return run_workflow(options, AwsClients(), cancellation, show=print)
     except MiniwdlAwsError as exc:
         return failed_to_begin(exc)

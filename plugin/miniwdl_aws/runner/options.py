@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +118,7 @@ def miniwdl_environment(
     if task_queue:
         environment["MINIWDL__AWS__TASK_QUEUE"] = task_queue
     if not (cfg or environ.get("MINIWDL_CFG") or _has_user_configuration()):
-        environment["MINIWDL_CFG"] = str(files("miniwdl_aws") / PACKAGED_CFG)
+        environment["MINIWDL_CFG"] = str(PACKAGED_CFG)
     return environment
 
 

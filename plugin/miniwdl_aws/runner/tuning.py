@@ -17,7 +17,7 @@ from importlib import metadata
 from typing import Any
 
 from miniwdl_aws.backend.turns import TURNS
-from miniwdl_aws.runner import grammars, linking, stdlib
+from miniwdl_aws.runner import grammars, linking, logfiles, stdlib
 
 KNOWN = frozenset({"1.16.0"})
 """The versions of miniwdl whose functions these were compared with."""
@@ -91,7 +91,7 @@ def _of_the_chosen_backend(own: Callable[..., Any]) -> Callable[..., Any]:
 
 _LINK = ("cache", "outputs", "run_dir", "hardlinks", "use_relative_output_paths")
 _WARN = ("logger", "outputs")
-_DOWNLOAD = ("cfg", "logger", "logger_prefix", "run_dir", "inputs", "cache")
+_DOWNLOAD = ("cfg", "logger", "cache", "uri", "run_dir", "directory", "kwargs")
 _RUN_TASK = (
     "cfg",
     "task",
@@ -116,6 +116,12 @@ SUBSTITUTES = (
                 linking.warn_output_basename_collisions,
             ),
         )
+    ),
+    Substitute(
+        module="WDL.runtime.task",
+        name="LoggingFileHandler",
+        parameters=("logger", "filename", "json"),
+        make=_instead(logfiles.logging_file_handler),
     ),
     Substitute(
         module="WDL.runtime.task",
@@ -155,7 +161,7 @@ SUBSTITUTES = (
     ),
     Substitute(
         module="WDL.runtime.task",
-        name="_download_task_input_files",
+        name="download",
         parameters=_DOWNLOAD,
         make=_within(TURNS.aside),
     ),

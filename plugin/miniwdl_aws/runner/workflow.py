@@ -26,6 +26,7 @@ from miniwdl_aws.publish import Publication, publish_run
 from miniwdl_aws.report import write_report
 from miniwdl_aws.runner import bundles
 from miniwdl_aws.runner.failure import call_failure, ensure_error, write_error
+from miniwdl_aws.runner.forked import in_child
 from miniwdl_aws.runner.interruption import begins_again
 from miniwdl_aws.runner.lease import Head, heads_of, holding, take
 from miniwdl_aws.runner.options import RunOptions
@@ -79,13 +80,7 @@ def run_workflow(
     """
     if options.parsed.json_only:
         return _show_inputs(options, cancellation, show)
-    if options.s3upload:
-        check_writable(clients, options.s3upload)
-    try:
-        head, place, arguments = _begin(options, clients)
-    except MiniwdlAwsError as exc:
-        _publish_error(options, clients, exc)
-        raise
+    head, place, arguments = in_child(partial(_prepare, options, clients))
     with holding(place.run_dir, head, lambda: cancellation.leave("another head has taken over")):
         if options.job_id:
             cancellation.spare = partial(begins_again, clients, options.job_id, options.attempt)
@@ -166,6 +161,17 @@ def _show_inputs(
     result = run_process(command, options.environment, cancellation)
     show(result.stdout.rstrip("\n"))
     return Outcome(exit_code=result.exit_code)
+
+
+def _prepare(options: RunOptions, clients: AwsClients) -> tuple[Head, RunPlace, list[str]]:
+    """See that the run can be published, and begin it; who waits on S3 is told if it cannot."""
+    if options.s3upload:
+        check_writable(clients, options.s3upload)
+    try:
+        return _begin(options, clients)
+    except MiniwdlAwsError as exc:
+        _publish_error(options, clients, exc)
+        raise
 
 
 def _begin(options: RunOptions, clients: AwsClients) -> tuple[Head, RunPlace, list[str]]:

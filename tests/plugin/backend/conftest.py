@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -317,7 +317,12 @@ def open_backend(
 def run_wdl(tmp_path: Path) -> Callable[..., Any]:
     """Run WDL source with miniwdl in this process; gives run directory and outputs."""
 
-    def run(source: str, inputs: dict[str, Any] | None = None, **options: Any) -> Any:
+    def run(
+        source: str,
+        inputs: dict[str, Any] | None = None,
+        plugins: Sequence[Callable[..., Any]] = (),
+        **options: Any,
+    ) -> Any:
         path = tmp_path / "main.wdl"
         path.write_text(source)
         overrides: dict[str, dict[str, Any]] = {
@@ -332,6 +337,8 @@ def run_wdl(tmp_path: Path) -> Callable[..., Any]:
         target = document.workflow or document.tasks[0]
         values = WDL.values_from_json(inputs or {}, target.available_inputs, target.required_inputs)
         options_of_run: Any = {"run_dir": f"{tmp_path}/runs/a run/."}
+        if plugins:
+            options_of_run["_plugins"] = list(plugins)
         run_dir, outputs = WDL.runtime.run(cfg, target, values, **options_of_run)
         return Path(run_dir), WDL.values_to_json(outputs)
 

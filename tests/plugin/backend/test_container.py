@@ -97,6 +97,28 @@ def test_resources_are_overrides(batch: Any, open_backend: Any, run_wdl: Any) ->
     assert job.request["timeout"] == {"attemptDurationSeconds": 86400}
 
 
+def test_a_plugin_may_change_what_a_task_asks_for(
+    batch: Any, open_backend: Any, run_wdl: Any
+) -> None:
+    """It sees the container after the task was planned for the first time."""
+
+    def plugin(
+        _cfg: Any, _logger: Any, _run_id: Any, _run_dir: Any, _task: Any, **given: Any
+    ) -> Any:
+        given = yield given
+        given["container"].runtime_values["cpu"] = 5
+        given["container"].runtime_values.setdefault("env", {})["COLOUR"] = "red"
+        given = yield given
+        yield given
+
+    open_backend()
+    run_wdl(source("cpu: 3"), plugins=[plugin])
+    (job,) = batch.jobs.values()
+    overrides = job.request["containerOverrides"]
+    assert {"type": "VCPU", "value": "5"} in overrides["resourceRequirements"]
+    assert {"name": "COLOUR", "value": "red"} in overrides["environment"]
+
+
 def test_inputs_are_links_and_copies_where_asked(
     open_backend: Any, run_wdl: Any, tmp_path: Path
 ) -> None:
