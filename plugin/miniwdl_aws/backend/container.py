@@ -131,7 +131,7 @@ class BatchJob(TaskContainer):
         self.runtime_values["preemptible"] = plan.budgets.interruptions
         if plan.policy.max_retries is not None:
             self.runtime_values["maxRetries"] = plan.policy.max_retries
-        self._first_plan = copy.deepcopy(self.runtime_values), planned
+        self._first_plan = copy.deepcopy(self._asked), planned
         logger.info(Message("attempts beside maxRetries", **asdict(plan.budgets)))
 
     def copy_input_files(self, logger: logging.Logger) -> None:
@@ -260,8 +260,13 @@ class BatchJob(TaskContainer):
         """Give what `process_runtime` has planned, unless a plugin or a failure changed it."""
         values, planned = self._first_plan or ({}, None)
         self._first_plan = None
-        unchanged = self.try_counter == 1 and values == self.runtime_values
+        unchanged = self.try_counter == 1 and values == self._asked
         return planned if planned and unchanged else self._planned(logger)
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """What the task asks for; miniwdl adds its variables once it is about to run."""
+        return {"env": {}, **self.runtime_values}
 
     @property
     def _task_plan(self) -> TaskPlan:

@@ -164,6 +164,9 @@ class SignWatcher:
         self._clock = clock
         self._wake = threading.Condition()
         self._waited: dict[Path, dict[str, _Waited]] = {}
+        self._seen: dict[Path, set[str]] = {}
+        """The names that were in each mailbox when it was last looked into."""
+
         self._thread: threading.Thread | None = None
         self._moved_at = clock()
 
@@ -174,6 +177,9 @@ class SignWatcher:
         """Call ``began`` and ``ended`` once a sign of that is there, within the block."""
         with self._wake:
             self._waited.setdefault(mailbox.folder, {})[mailbox.name] = _Waited(began, ended)
+            self._seen.get(mailbox.folder, set()).difference_update(
+                {mailbox.began.name, mailbox.ended.name}
+            )
             self._moved_at = self._clock()
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -193,11 +199,13 @@ class SignWatcher:
         for folder in folders:
             names = _names(folder)
             with self._wake:
-                told = list(self._news(folder, names))
+                told = list(self._news(folder, names - self._seen.get(folder, set())))
+                if folder in self._waited:
+                    self._seen[folder] = names
             for tell in told:
                 _call(tell)
 
-    def _news(self, folder: Path, names: list[str]) -> Iterator[Callable[[], object]]:
+    def _news(self, folder: Path, names: set[str]) -> Iterator[Callable[[], object]]:
         waited = self._waited.get(folder, {})
         for name in sorted(names):
             stem, _, sign = name.rpartition(".")
@@ -217,6 +225,7 @@ class SignWatcher:
         waited.pop(mailbox.name, None)
         if not waited:
             self._waited.pop(mailbox.folder, None)
+            self._seen.pop(mailbox.folder, None)
         if not self._waited:
             self._wake.notify_all()
 
@@ -233,13 +242,12 @@ class SignWatcher:
                     return
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path) -> set[str]:
     try:
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries]
+        return set(os.listdir(folder))  # noqa: PTH208  (again and again, of thousands)
     except OSError as exc:
         _log.debug("%s cannot be listed: %s", folder, exc)
-        return []
+        return set()
 
 
 def _call(tell: Callable[[], Any]) -> None:

@@ -15,6 +15,7 @@ from WDL.runtime.error import RunFailed
 from miniwdl_aws.backend.policies import read_policies
 from miniwdl_aws.backend.retries import Escalation
 from miniwdl_aws.backend.tags import PLACEHOLDERS
+from miniwdl_aws.backend.task_plan import TaskPlan
 
 GREET = """
 version 1.1
@@ -95,6 +96,23 @@ def test_resources_are_overrides(batch: Any, open_backend: Any, run_wdl: Any) ->
         {"type": "GPU", "value": "2"},
     ]
     assert job.request["timeout"] == {"attemptDurationSeconds": 86400}
+
+
+def test_an_attempt_is_planned_once(
+    open_backend: Any, run_wdl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of a thousand tasks takes a while, and the second attempt's may be another."""
+    planned, own = list[int](), TaskPlan.job
+
+    def job(self: TaskPlan, *args: Any, attempt: int, **kwargs: Any) -> Any:
+        planned.append(attempt)
+        return own(self, *args, attempt=attempt, **kwargs)
+
+    monkeypatch.setattr(TaskPlan, "job", job)
+    open_backend()
+    with pytest.raises(RunFailed):
+        run_wdl(source("maxRetries: 1", code=1))
+    assert planned == [1, 2]
 
 
 def test_a_plugin_may_change_what_a_task_asks_for(

@@ -70,9 +70,9 @@ def test_a_look_costs_one_listing_whatever_the_number_of_jobs(
 
     listed: list[Path] = []
 
-    def names(folder: Path) -> list[str]:
+    def names(folder: Path) -> set[str]:
         listed.append(folder)
-        return [entry.name for entry in folder.iterdir()]
+        return {entry.name for entry in folder.iterdir()}
 
     monkeypatch.setattr(sentinel, "_names", names)
     watcher, ended = SignWatcher(Pace(shortest_seconds=3600)), list[str]()
@@ -95,6 +95,23 @@ def test_a_look_costs_one_listing_whatever_the_number_of_jobs(
         watcher.look()
         assert listed == [tmp_path]
     assert sorted(ended) == ["job-7", "job-700"]
+
+
+def test_a_sign_that_was_there_before_is_told(tmp_path: Path) -> None:
+    """A head that adopts a job looks for what its shell told an earlier one, or nobody yet."""
+    watcher, told = SignWatcher(Pace(shortest_seconds=3600)), list[str]()
+    early, late = box(tmp_path, "early"), box(tmp_path, "late")
+    late.began.touch()
+    late.ended.touch()
+    with watcher.watching(early, began=lambda: None, ended=lambda: None):
+        watcher.look()
+        watcher.look()
+        with watcher.watching(
+            late, began=lambda: told.append("began"), ended=lambda: told.append("ended")
+        ):
+            watcher.look()
+            watcher.look()
+    assert told == ["began", "ended"]
 
 
 def test_the_thread_sees_signs_in_every_folder(
