@@ -24,6 +24,7 @@ from miniwdl_aws import console
 from miniwdl_aws.errors import MiniwdlAwsError
 from miniwdl_aws.logs import LogLine
 from miniwdl_aws.status import JobStatus
+from miniwdl_aws.tail import OVERLAP_SECONDS
 
 MIN_SECONDS = 10.0
 """No event sooner: the scheduler may not have written down the deferral, and fail the task."""
@@ -160,15 +161,16 @@ class MiniwdlJobTrigger(BaseTrigger):
     async def _log_since(self) -> int | None:
         """Tell from when on the log is copied: all of it, or what another triggerer has not.
 
-        A trigger that starts after its triggerer's restart goes on where the cursor was noted
-        last. Without one, if the task was deferred long ago, it goes on with the lines of the
-        last two minutes, of which some may be there already.
+        A trigger that starts after its triggerer's restart goes on a minute before where the cursor
+        was noted last. Without one, if the task was deferred long ago, it goes on with the lines
+        of the last two minutes, of which some may be there already.
         """
         if not self.stream_log:
             return None
         cursor = await self._xcoms.find(LOG_CURSOR)
         if isinstance(cursor, int):
-            since = cursor
+            # A line that was shown late may be older than the last one that was copied.
+            since = cursor - round(OVERLAP_SECONDS * 1000)
         else:
             start = time.time() - RESTART_OVERLAP_SECONDS
             if self.deferred_at is None or self.deferred_at >= start:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from airflow.sdk.execution_time.xcom import XCom
 from structlog.testing import capture_logs
 
 from airflow_provider_miniwdl_aws.operators import MiniwdlSubmitOperator
@@ -30,6 +31,7 @@ from miniwdl_aws.describer import Cadence
 from miniwdl_aws.jobs import describe_all, find_jobs
 from miniwdl_aws.logs import LogLine
 from miniwdl_aws.status import JobStatus
+from miniwdl_aws.tail import OVERLAP_SECONDS
 
 ARGUMENTS: dict[str, Any] = {
     "job_id": "j-1",
@@ -143,6 +145,30 @@ def test_a_trigger_of_another_process_goes_on_with_the_last_lines(
         assert wanted.since is None
     else:
         assert wanted.since == pytest.approx((now - expected) * 1000, abs=2000)
+
+
+def test_a_cursor_is_gone_on_from_with_room_for_late_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A line that CloudWatch shows a minute late is older than the last one that was copied."""
+
+    async def noted(**where: Any) -> int:
+        assert where["key"] == "_log_cursor"
+        return 1_000_000
+
+    async def stored(**_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(XCom, "aget_one", noted, raising=False)
+    monkeypatch.setattr(XCom, "aset", stored, raising=False)
+    watchers = ScriptedWatchers(StatusChanged(status("j", "SUCCEEDED")), LogEnded())
+    trigger = MiniwdlJobTrigger(job_id="j", watchers=watchers, sleep=no_sleep)
+    trigger.task_instance = cast(
+        "Any", SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
+    )
+    asyncio.run(fire(trigger))
+    (wanted,) = watchers.wanted
+    assert wanted.since == 1_000_000 - OVERLAP_SECONDS * 1000
 
 
 def test_without_xcoms_a_trigger_goes_its_way() -> None:

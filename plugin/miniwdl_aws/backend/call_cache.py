@@ -77,6 +77,18 @@ def note_miss(miss: Miss) -> None:
     _asked.miss = miss
 
 
+def note_content(digest: str) -> None:
+    """Leave what stands for the content of a call's inputs for `last_content` on this thread."""
+    _asked.content = digest
+
+
+def last_content() -> str:
+    """Give what was left on this thread, once; empty if nothing was."""
+    content: str = getattr(_asked, "content", "")
+    _asked.content = ""
+    return content
+
+
 def last_miss(run_id: str) -> dict[str, Any]:
     """Give the reason of the last miss on this thread, once.
 

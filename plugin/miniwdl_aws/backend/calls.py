@@ -28,12 +28,16 @@ def remember_key(
 ) -> Generator[dict[str, Any], dict[str, Any], None]:
     """Give each task's container the key of its call, and why the call cache had nothing for it.
 
+    The key tells the content of inputs on S3 too, where the call cache has asked for it
+    (`staging.call_cache`): what has changed since is another call.
+
     A task plugin of miniwdl's (group ``task``): it is called once the cache has been asked, on the
     same thread.
     """
     miss = call_cache.last_miss(run_id[-1])
     place = place_of(process_environment())
-    key = call_key(task, recv["inputs"], place) if place else ""
+    content = call_cache.last_content()
+    key = call_key(task, recv["inputs"], place, content) if place else ""
     recv = yield recv
     recv["container"].call_key = key
     recv["container"].cache_miss = miss
@@ -41,7 +45,7 @@ def remember_key(
     yield recv
 
 
-def call_key(task: Any, inputs: Any, place: RunPlace) -> str:
+def call_key(task: Any, inputs: Any, place: RunPlace, s3_content: str = "") -> str:
     """Hash a call's task and inputs, so that every head of the run gives the same.
 
     Paths in the run directory are told by what they are below the directory of whichever head
@@ -52,12 +56,14 @@ def call_key(task: Any, inputs: Any, place: RunPlace) -> str:
         task: the task, as miniwdl has parsed it.
         inputs: its inputs.
         place: where the head works.
+        s3_content: what stands for the content of inputs on S3; empty if there are none.
     """
     named = WDL.Value.rewrite_env_paths(inputs, lambda value: _name(value.value, place))
     content = {
         "task": task.name,
         "digest": task.digest,
         "inputs": WDL.values_to_json(named),
+        **({"s3_content": s3_content} if s3_content else {}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

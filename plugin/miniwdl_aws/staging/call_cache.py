@@ -13,7 +13,7 @@ from typing import Any
 import WDL
 from WDL.runtime.cache import CallCacheAddPaths
 
-from miniwdl_aws.backend.call_cache import ExplainedCallCache, Miss, note_miss
+from miniwdl_aws.backend.call_cache import ExplainedCallCache, Miss, note_content, note_miss
 from miniwdl_aws.errors import MiniwdlAwsError
 from miniwdl_aws.staging.objects import digest
 from miniwdl_aws.staging.settings import SCHEME, read_settings, stages
@@ -32,15 +32,23 @@ class ContentCallCache(ExplainedCallCache):
         self._digests: dict[Uri, str] = {}
 
     def get(self, key: str, inputs: Any, output_types: Any) -> Any:
-        """Find the outputs of a call; None where an input on S3 cannot be asked for."""
-        if not self._cfg["call_cache"].get_bool("get"):
-            return super().get(key, inputs, output_types)
+        """Find the outputs of a call; None where an input on S3 cannot be asked for.
+
+        The content of inputs on S3 is asked for even if no outputs are to be had: a later head of
+        the run knows the call by it. The stager asks for none of them again.
+        """
+        note_content("")
         try:
             content_key = self._key(key, inputs)
         except MiniwdlAwsError as exc:
+            if not self._cfg["call_cache"].get_bool("get"):
+                return super().get(key, inputs, output_types)
             self._logger.warning("call cache miss: %s", exc)
             note_miss(Miss(reason="content_unknown"))
             return None
+        note_content(content_key.removeprefix(key))
+        if not self._cfg["call_cache"].get_bool("get"):
+            return super().get(key, inputs, output_types)
         found = super().get(content_key, inputs, output_types)
         # miniwdl asks for them by its own key.
         self._entry_add_paths[key] = self.get_add_paths(content_key)

@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import os
 import re
+import sys
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, Protocol
@@ -41,41 +43,87 @@ _ALGORITHMS: Mapping[str, Callable[[], _Hash]] = {
 """What Python can compute, the strongest first; CRC-32C and CRC-64/NVME it cannot."""
 
 
-def with_md5(content: S3Object, answer: Mapping[str, Any]) -> Mapping[str, str]:
-    """Give what is known of an object's content, the ETag too where it is an MD5.
-
-    It is one unless the object was put in parts or is encrypted by a key of KMS or of a customer
-    (Amazon S3 API reference, "Object", "ETag").
+def of_whole(content: S3Object, answer: Mapping[str, Any]) -> Mapping[str, str]:
+    """Give what is known of an object's content and can be computed.
 
     Args:
         content: the object.
         answer: what GetObject answered for it.
+
+    Returns:
+        Checksums by the names of algorithms; the ETag too where it is an MD5.
+    """
+    known = dict(content.checksums)
+    if _is_plain(answer) and _MD5.fullmatch(content.etag):
+        known["MD5"] = _base64(content.etag)
+    return _computable(known)
+
+
+def of_parts(content: S3Object, answer: Mapping[str, Any]) -> Mapping[str, str]:
+    """Give what is known of the checksums of an object's parts, one after another.
+
+    Args:
+        content: the object.
+        answer: what GetObject answered for it.
+
+    Returns:
+        Checksums by the names of algorithms; the ETag too where it is an MD5 of MD5s.
+    """
+    known = dict(content.composites)
+    begin, _, _ = content.etag.partition("-")
+    if content.part_count and _is_plain(answer) and _MD5.fullmatch(begin):
+        known["MD5"] = _base64(begin)
+    return _computable(known)
+
+
+def _is_plain(answer: Mapping[str, Any]) -> bool:
+    """Whether the ETag is made of MD5s.
+
+    It is unless the object is encrypted by a key of KMS or of a customer (Amazon S3 API reference,
+    "Object", "ETag").
     """
     customer = answer.get("SSECustomerAlgorithm")
-    plain = answer.get("ServerSideEncryption", "AES256") == "AES256" and not customer
-    if not plain or not _MD5.fullmatch(content.etag):
-        return content.checksums
-    return {**content.checksums, "MD5": base64.b64encode(bytes.fromhex(content.etag)).decode()}
+    return answer.get("ServerSideEncryption", "AES256") == "AES256" and not customer
 
 
-def mismatch(file: BinaryIO, expected: Mapping[str, str]) -> str:
-    """Compare a file with the first checksum that can be computed.
+def _base64(text: str) -> str:
+    return base64.b64encode(bytes.fromhex(text)).decode()
+
+
+def _computable(known: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in known.items() if name in _ALGORITHMS}
+
+
+def mismatch(file: BinaryIO, expected: Mapping[str, str], part_bytes: int = 0) -> str:
+    """Compare a file with the strongest checksum that is expected.
 
     Args:
         file: the file, at its beginning.
-        expected: checksums by the names of algorithms.
+        expected: what `of_whole` or `of_parts` gave.
+        part_bytes: how large the parts are of which `of_parts` speaks; 0 for the whole.
 
     Returns:
         What is different, as a clause; empty if nothing is, or nothing is known.
     """
     for name, make in _ALGORITHMS.items():
         if name in expected:
-            found = base64.b64encode(_digest(file, make())).decode()
+            digest = _digest_of_parts(file, make, part_bytes) if part_bytes else _digest(file, make)
+            found = base64.b64encode(digest).decode()
             return "" if found == expected[name] else f"{name} {found} instead of {expected[name]}"
     return ""
 
 
-def _digest(file: BinaryIO, computed: _Hash) -> bytes:
-    while chunk := file.read(_CHUNK):
+def _digest(file: BinaryIO, make: Callable[[], _Hash], limit: int = sys.maxsize) -> bytes:
+    """Give the digest of a file from where it stands, of so many bytes of it at the most."""
+    computed = make()
+    while limit and (chunk := file.read(min(_CHUNK, limit))):
         computed.update(chunk)
+        limit -= len(chunk)
+    return computed.digest()
+
+
+def _digest_of_parts(file: BinaryIO, make: Callable[[], _Hash], part_bytes: int) -> bytes:
+    computed, size = make(), os.fstat(file.fileno()).st_size
+    for _ in range(0, size, part_bytes):
+        computed.update(_digest(file, make, part_bytes))
     return computed.digest()

@@ -9,6 +9,7 @@ from typing import Any
 from miniwdl_aws.errors import StagingError
 
 _URI = re.compile(r"s3://([^/]+)(?:/(.*))?", re.DOTALL)
+_OF_PARTS = re.compile(r".*-([1-9]\d*)")
 _CHECKSUM = "Checksum"
 
 
@@ -24,6 +25,7 @@ class S3Object:
         modified: when it was put, in seconds since 1970.
         version: its version's id; empty in a bucket without versions.
         checksums: values by the names of algorithms, as far as S3 tells them.
+        composites: the same of objects that were put in parts: of the parts' checksums.
     """
 
     bucket: str
@@ -33,11 +35,17 @@ class S3Object:
     modified: float
     version: str = ""
     checksums: Mapping[str, str] = field(default_factory=dict)
+    composites: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def uri(self) -> str:
         """Its URI."""
         return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def part_count(self) -> int:
+        """In how many parts it was put; 0 if it was put whole."""
+        return _parts_of(self.etag)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,19 +99,33 @@ def object_of(bucket: str, key: str, answer: Mapping[str, Any]) -> S3Object:
         size=answer.get("ContentLength", answer.get("Size", 0)),
         modified=answer["LastModified"].timestamp(),
         version=answer.get("VersionId") or "",
-        checksums=_checksums(answer),
+        checksums=_checksums(answer, composite=False),
+        composites=_checksums(answer, composite=True),
     )
 
 
-def _checksums(answer: Mapping[str, Any]) -> dict[str, str]:
-    """Take the checksums of the whole content; those of parts end in their number."""
-    if answer.get("ChecksumType") == "COMPOSITE":
-        return {}
-    return {
-        name.removeprefix(_CHECKSUM): value
+def _checksums(answer: Mapping[str, Any], *, composite: bool) -> dict[str, str]:
+    """Take the checksums of the whole content, or those of its parts' checksums.
+
+    Those of an object that was put in parts are the latter unless said to be of the whole; S3
+    has them end in the number of parts.
+    """
+    kind = answer.get("ChecksumType") or ("COMPOSITE" if _parts_of(answer["ETag"]) else "")
+    found = {
+        name.removeprefix(_CHECKSUM): str(value)
         for name, value in answer.items()
-        if name.startswith(_CHECKSUM) and name != "ChecksumType" and "-" not in value
+        if name.startswith(_CHECKSUM) and name != "ChecksumType"
     }
+    return {
+        name: value.partition("-")[0]
+        for name, value in found.items()
+        if (kind == "COMPOSITE" or "-" in value) == composite
+    }
+
+
+def _parts_of(etag: str) -> int:
+    match = _OF_PARTS.fullmatch(etag.strip('"'))
+    return int(match[1]) if match else 0
 
 
 def folder_of(bucket: str, prefix: str, entries: Iterable[Mapping[str, Any]]) -> Folder:

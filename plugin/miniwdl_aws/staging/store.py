@@ -95,6 +95,21 @@ class Store:
 
         return self._either_way(content.bucket, ask)
 
+    def first_part_bytes(self, content: S3Object) -> int:
+        """Ask how large the first of the parts is in which an object was put.
+
+        Raises:
+            AwsError: it may not be read.
+        """
+
+        def ask(access: _Access) -> Any:
+            with aws_errors("HeadObject", content.uri):
+                return access.s3.head_object(
+                    Bucket=content.bucket, Key=content.key, PartNumber=1, **access.extra
+                )
+
+        return int(self._either_way(content.bucket, ask)["ContentLength"])
+
     def _either_way(self, bucket: str, ask: Callable[[_Access], _Answer]) -> _Answer:
         ways = (self._signed, self._public)
         public_first = bucket in self._public_buckets

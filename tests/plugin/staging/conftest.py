@@ -42,6 +42,8 @@ class FakeS3:
         self.objects: dict[str, bytes] = {}
         self.more: dict[str, dict[str, Any]] = {}
         """What S3 tells of an object besides."""
+        self.parts: dict[str, list[int]] = {}
+        """The sizes of the parts in which an object was put."""
         self.errors: list[Exception] = []
         """What the next calls raise."""
         self.refuses: str = ""
@@ -74,6 +76,8 @@ class FakeS3:
         self._called("HeadObject", Key, more)
         if Key not in self.objects:
             raise client_error("404", "HeadObject")
+        if (part := more.get("PartNumber")) and Key in self.parts:
+            return {**self._entry(Key), "ContentLength": self.parts[Key][part - 1]}
         return {**self._entry(Key), "ContentLength": len(self.objects[Key])}
 
     def get_object(self, *, Bucket: str, Key: str, IfMatch: str, Range: str, **more: Any) -> Any:  # noqa: N803

@@ -9,6 +9,9 @@ import WDL
 from WDL.runtime.cache import CallCacheAddPaths
 from WDL.runtime.config import Loader
 
+from miniwdl_aws.backend.call_cache import last_content
+from miniwdl_aws.backend.calls import call_key
+from miniwdl_aws.heads import RunPlace
 from miniwdl_aws.staging import call_cache
 from miniwdl_aws.staging.call_cache import ContentCallCache
 from miniwdl_aws.staging.settings import StagingSettings
@@ -33,10 +36,10 @@ def open_cache(clients: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     stager = Stager(StagingSettings(cache=tmp_path / "download"), clients)
     monkeypatch.setattr(call_cache, "open_stager", lambda _: stager)
 
-    def make(backend: str = "aws_batch_job") -> ContentCallCache:
+    def make(backend: str = "aws_batch_job", *, enabled: bool = True) -> ContentCallCache:
         overrides: dict[str, Any] = {
             "scheduler": {"container_backend": backend},
-            "call_cache": {"get": True, "put": True, "dir": str(tmp_path / "call")},
+            "call_cache": {"get": enabled, "put": True, "dir": str(tmp_path / "call")},
             "download_cache": {"put": True, "get": True, "dir": str(tmp_path / "download")},
         }
         logger = logging.getLogger("test")
@@ -71,6 +74,31 @@ def test_a_call_is_known_by_what_lies_on_s3(open_cache: Any, s3: Any, tmp_path: 
     assert get(open_cache()) is None
     s3.objects["k"] = b"old"
     assert get(open_cache()) == {"o": 7}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_later_head_knows_a_call_by_what_lies_on_s3(
+    open_cache: Any, s3: Any, tmp_path: Path, enabled: bool
+) -> None:
+    """Whether outputs may come out of the cache or not: a changed input is another call."""
+    place, keys = RunPlace(run_dir=tmp_path, head=1), list[str]()
+    for content in (b"old", b"new", b"old"):
+        s3.objects["k"] = content
+        get(open_cache(enabled=enabled))
+        keys.append(call_key(TASK, inputs(), place, last_content()))
+    assert keys[0] == keys[2] != keys[1]
+    assert call_key(TASK, inputs(), place) not in keys
+    assert last_content() == ""
+    assert len(s3.calls) == 3
+
+
+def test_a_call_without_inputs_on_s3_has_nothing_of_another(open_cache: Any, s3: Any) -> None:
+    """A thread runs one call after another."""
+    s3.objects["k"] = b"old"
+    cache = open_cache()
+    get(cache)
+    cache.get(KEY, inputs("/mnt/efs/f"), TASK.effective_outputs)
+    assert last_content() == ""
 
 
 def test_a_run_asks_for_an_input_once(open_cache: Any, s3: Any) -> None:

@@ -69,10 +69,21 @@ def test_an_empty_folder_is_refused() -> None:
 def test_checksums_of_parts_tell_nothing_of_the_whole() -> None:
     """A composite checksum is not taken for one of the content."""
     answer = {"ETag": '"e-2"', "ContentLength": 1, "LastModified": NOW}
-    whole = {**answer, "ChecksumSHA256": "abc=", "ChecksumType": "FULL_OBJECT"}
-    assert object_of("b", "k", whole).checksums == {"SHA256": "abc="}
-    for composite in (
-        {"ChecksumSHA256": "abc=", "ChecksumType": "COMPOSITE"},
-        {"ChecksumSHA256": "abc=-2"},
+    whole = object_of("b", "k", {**answer, "ChecksumSHA256": "a=", "ChecksumType": "FULL_OBJECT"})
+    assert (whole.checksums, whole.composites) == ({"SHA256": "a="}, {})
+    for told in (
+        {"ChecksumSHA256": "a=", "ChecksumType": "COMPOSITE"},
+        {"ChecksumSHA256": "a=-2", "ChecksumType": "COMPOSITE"},
+        {"ChecksumSHA256": "a=-2"},
+        {"ChecksumSHA256": "a="},
     ):
-        assert object_of("b", "k", {**answer, **composite}).checksums == {}
+        found = object_of("b", "k", {**answer, **told})
+        assert (found.checksums, found.composites) == ({}, {"SHA256": "a="})
+
+
+@pytest.mark.parametrize(
+    ("etag", "count"), [("0123", 0), ("0123-1", 1), ("0123-10000", 10000), ("a-b", 0), ("a-0", 0)]
+)
+def test_an_etag_tells_the_number_of_parts(etag: str, count: int) -> None:
+    """That of an object put whole has none."""
+    assert dataclasses.replace(OBJECT, etag=etag).part_count == count

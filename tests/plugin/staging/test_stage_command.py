@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 from miniwdl_aws.clients import AwsClients
 from miniwdl_aws.staging.parts import PART_BYTES
 
@@ -48,6 +50,23 @@ def test_a_killed_process_is_gone_on_with(
     assert Path(path.strip()).read_bytes() == content
     assert "is resumed" in log
     assert local_aws.counters()["calls"]["s3:GetObject"] - before <= 2
+
+
+def test_what_boto3_has_put_in_parts_is_staged_and_verified(
+    local_aws: Any, local_aws_environment: object, tmp_path: Path
+) -> None:
+    """As it does from 8 MiB on, with a checksum of the parts' checksums."""
+    source = tmp_path / "large"
+    source.write_bytes(os.urandom(9 * 2**20))
+    key = f"staging/{uuid.uuid4()}"
+    s3 = boto3.client("s3")
+    s3.upload_file(str(source), local_aws.bucket, key)
+    assert s3.head_object(Bucket=local_aws.bucket, Key=key)["ETag"].endswith('-2"')
+    staged = start(f"s3://{local_aws.bucket}/{key}", tmp_path / "cache")
+    path, log = staged.communicate()
+    assert staged.returncode == 0, log
+    assert Path(path.strip()).read_bytes() == source.read_bytes()
+    assert "by its size alone" not in log
 
 
 def books(cache: Path) -> list[Path]:

@@ -1,10 +1,14 @@
 """Tests of `miniwdl_aws.staging.transfer` and of what it stands on."""
 
+import base64
 import dataclasses
+import hashlib
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from miniwdl_aws.errors import AwsError, AwsThrottledError, StagingError
 from miniwdl_aws.staging import parts
@@ -143,6 +147,79 @@ def test_an_etag_that_is_no_md5_proves_nothing(bring: Any, s3: Any, told: dict[s
     """Objects put in parts, or encrypted by other keys than S3's own, have other ETags."""
     s3.more["k"] = {"ETag": '"00000000000000000000000000000000"', **told}
     assert bring().read_bytes() == CONTENT
+
+
+def composite(name: str, content: bytes, part_bytes: int) -> bytes:
+    """Do as S3 does for an object that is put in parts."""
+
+    def digest(data: bytes) -> bytes:
+        if name == "CRC32":
+            return zlib.crc32(data).to_bytes(4, "big")
+        return hashlib.new(name, data, usedforsecurity=False).digest()
+
+    begins = range(0, len(content), part_bytes)
+    return digest(b"".join(digest(content[begin : begin + part_bytes]) for begin in begins))
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+@pytest.mark.parametrize("part_bytes", [3000, 1024, len(CONTENT)])
+@pytest.mark.parametrize("name", ["MD5", "SHA1", "SHA256", "CRC32"])
+def test_an_object_that_was_put_in_parts_is_verified(
+    bring: Any, s3: Any, name: str, part_bytes: int, damaged: bool
+) -> None:
+    """By the checksum of its parts' checksums, or by an ETag that is an MD5 of MD5s."""
+    count = -(-len(CONTENT) // part_bytes)
+    found = composite(name, CONTENT, part_bytes)
+    told = {"ETag": f'"{found.hex()}-{count}"'}
+    if name != "MD5":
+        text = f"{base64.b64encode(found).decode()}-{count}"
+        told = {
+            "ETag": f'"0-{count}"',
+            f"Checksum{name}": text,
+            "ChecksumType": "COMPOSITE",
+            "ServerSideEncryption": "aws:kms",
+        }
+    s3.more["k"], s3.parts["k"] = told, [part_bytes]
+    if not damaged:
+        assert bring().read_bytes() == CONTENT
+        return
+    with pytest.raises(StagingError, match=f"arrived damaged: {name} "):
+        bring(CONTENT[:-1] + b"?")
+
+
+@pytest.mark.parametrize(
+    ("part_sizes", "told"),
+    [
+        pytest.param([5000], {}, id="the parts are not alike"),
+        pytest.param([3000], {"ServerSideEncryption": "aws:kms"}, id="the ETag is no MD5"),
+    ],
+)
+def test_parts_that_tell_nothing_prove_nothing(
+    bring: Any, s3: Any, part_sizes: list[int], told: dict[str, str], caplog: Any
+) -> None:
+    """Then the size must do, and the log says so."""
+    caplog.set_level("INFO")
+    s3.more["k"] = {"ETag": '"00000000000000000000000000000000-4"', **told}
+    s3.parts["k"] = part_sizes
+    assert bring().read_bytes() == CONTENT
+    assert "s3://b/k is verified by its size alone" in caplog.text
+
+
+def test_who_may_not_ask_for_a_part_gets_the_object(bring: Any, s3: Any, caplog: Any) -> None:
+    """What cannot be verified is no worse than what has no checksum."""
+    caplog.set_level("INFO")
+    s3.more["k"] = {"ETag": '"00000000000000000000000000000000-4"'}
+    own = s3.head_object
+
+    def head_object(**asked: Any) -> Any:
+        if "PartNumber" in asked:
+            refusal: Any = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+            raise ClientError(refusal, "HeadObject")
+        return own(**asked)
+
+    s3.head_object = head_object
+    assert bring().read_bytes() == CONTENT
+    assert "the parts of s3://b/k are not known" in caplog.text
 
 
 def test_the_book_survives_what_a_crash_leaves(tmp_path: Path) -> None:
