@@ -28,7 +28,7 @@ RUN /opt/pip/bin/pip --python /opt/miniwdl-aws/bin/python install --only-binary 
 COPY plugin /src/plugin
 RUN /opt/pip/bin/pip wheel --no-deps --wheel-dir /wheels /src/plugin \
     && /opt/pip/bin/pip --python /opt/miniwdl-aws/bin/python install --no-deps --no-index /wheels/*.whl \
-    && /opt/miniwdl-aws/bin/python -m miniwdl_aws.runner.grammars
+    && /opt/miniwdl-aws/bin/python -m miniwdl_aws.runner.tuning.grammars
 
 FROM base
 LABEL org.opencontainers.image.title="miniwdl-aws" \

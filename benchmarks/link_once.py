@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
     """Run the command line."""
     run_dir, count = Path(arguments[0]), int(arguments[1])
     if "tuned" in arguments:
-        from miniwdl_aws.runner.tuning import tune  # noqa: PLC0415  (only where it is wanted)
+        from miniwdl_aws.runner.tuning.substitutes import tune  # noqa: PLC0415  (only where it is wanted)
 
         if not tune():
             raise SystemExit("this version of miniwdl is not tuned")

@@ -56,7 +56,7 @@ def test_it_has_the_tables_of_wdls_grammars(engine: Any, image: str) -> None:
     """Nobody may write them where they belong once it runs as another user."""
     code = (
         "from WDL import _grammar\n"
-        "from miniwdl_aws.runner.grammars import FOLDER, VERSIONS\n"
+        "from miniwdl_aws.runner.tuning.grammars import FOLDER, VERSIONS\n"
         "grammars = {_grammar.get(version)[0] for version in VERSIONS}\n"
         "print(len(grammars) - len(list(FOLDER.glob('wdl-*.lark'))))"
     )

@@ -65,8 +65,8 @@ def main() -> None:
     remember_entry_points()
     from WDL import CLI  # noqa: PLC0415  (it may look for plugins as it is imported)
 
-    from miniwdl_aws.runner.dockerless import leave_docker_alone  # noqa: PLC0415  (as below)
-    from miniwdl_aws.runner.tuning import tune  # noqa: PLC0415  (it imports miniwdl)
+    from miniwdl_aws.runner.tuning.dockerless import leave_docker_alone  # noqa: PLC0415  (as below)
+    from miniwdl_aws.runner.tuning.substitutes import tune  # noqa: PLC0415  (it imports miniwdl)
 
     tune()
     leave_docker_alone()

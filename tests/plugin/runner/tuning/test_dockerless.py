@@ -1,11 +1,11 @@
-"""Tests of `miniwdl_aws.runner.dockerless`, each in a process of its own."""
+"""Tests of `miniwdl_aws.runner.tuning.dockerless`, each in a process of its own."""
 
 import subprocess
 import sys
 
 import pytest
 
-BEGIN = "import sys\nfrom miniwdl_aws.runner.dockerless import leave_docker_alone\n"
+BEGIN = "import sys\nfrom miniwdl_aws.runner.tuning.dockerless import leave_docker_alone\n"
 
 
 @pytest.mark.parametrize(

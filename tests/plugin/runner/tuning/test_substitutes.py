@@ -1,4 +1,4 @@
-"""Tests of `miniwdl_aws.runner.tuning`."""
+"""Tests of `miniwdl_aws.runner.tuning.substitutes`."""
 
 import importlib
 import subprocess
@@ -6,16 +6,16 @@ import sys
 
 import pytest
 
-from miniwdl_aws.runner import tuning
+from miniwdl_aws.runner.tuning import substitutes
 
 
 def test_the_installed_miniwdl_is_known() -> None:
     """The version that is pinned was compared, and all signatures are those that were seen."""
     code = (
-        "from miniwdl_aws.runner.tuning import SUBSTITUTES, tune\n"
+        "from miniwdl_aws.runner.tuning.substitutes import SUBSTITUTES, tune\n"
         "assert len(tune()) == len(SUBSTITUTES), tune()\n"
         "import WDL.runtime.task as task, WDL.runtime.workflow as workflow\n"
-        "from miniwdl_aws.runner import linking\n"
+        "from miniwdl_aws.runner.tuning import linking\n"
         "assert task.link_outputs is workflow.link_outputs is linking.link_outputs\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -25,7 +25,7 @@ def test_a_message_is_written_once() -> None:
     """However many logs it goes to, it says the same."""
     code = (
         "import logging\n"
-        "from miniwdl_aws.runner.tuning import tune\n"
+        "from miniwdl_aws.runner.tuning.substitutes import tune\n"
         "tune()\n"
         "from WDL._util import StructuredLogMessage as Message\n"
         "message = Message('a', b=[1], c='d')\n"
@@ -41,7 +41,7 @@ def test_only_the_chosen_backend_is_loaded() -> None:
     code = (
         "import logging, sys\n"
         "from WDL.runtime import config\n"
-        "from miniwdl_aws.runner.tuning import tune\n"
+        "from miniwdl_aws.runner.tuning.substitutes import tune\n"
         "own = config.load_plugins\n"
         "tune()\n"
         "cfg = config.Loader(logging.getLogger('test'))\n"
@@ -61,15 +61,15 @@ def test_another_version_is_left_alone() -> None:
     """What was not compared is not replaced."""
     task = importlib.import_module("WDL.runtime.task")
     before = task.link_outputs
-    assert tuning.tune("2.0.0") == []
+    assert substitutes.tune("2.0.0") == []
     assert task.link_outputs is before
 
 
 def test_another_signature_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A function that has changed within a version is not replaced either."""
-    each = tuning.SUBSTITUTES[0]
+    each = substitutes.SUBSTITUTES[0]
     module = importlib.import_module(each.module)
     monkeypatch.setattr(module, each.name, lambda cache: None)
-    assert not tuning._substitute(each)
+    assert not substitutes._substitute(each)
     monkeypatch.delattr(module, each.name)
-    assert not tuning._substitute(each)
+    assert not substitutes._substitute(each)

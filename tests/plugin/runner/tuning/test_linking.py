@@ -1,4 +1,4 @@
-"""Tests of `miniwdl_aws.runner.linking`: it does what miniwdl does."""
+"""Tests of `miniwdl_aws.runner.tuning.linking`: it does what miniwdl does."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ import WDL
 from WDL._util import chmod_R_plus
 from WDL.runtime import _io_helpers
 
-from miniwdl_aws.runner import linking
+from miniwdl_aws.runner.tuning import linking
 
 WDL_TYPES = """
 version 1.2

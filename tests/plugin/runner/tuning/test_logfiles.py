@@ -1,4 +1,4 @@
-"""Tests of `miniwdl_aws.runner.logfiles`."""
+"""Tests of `miniwdl_aws.runner.tuning.logfiles`."""
 
 import logging
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from WDL._util import LoggingFileHandler, StructuredLogMessage
 
-from miniwdl_aws.runner.logfiles import BUFFER_BYTES, logging_file_handler
+from miniwdl_aws.runner.tuning.logfiles import BUFFER_BYTES, logging_file_handler
 
 
 @pytest.mark.parametrize("json", [False, True])

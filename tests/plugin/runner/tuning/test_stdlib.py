@@ -1,10 +1,10 @@
-"""Tests of `miniwdl_aws.runner.stdlib`, in processes of their own: it changes a class of WDL's."""
+"""Tests of `miniwdl_aws.runner.tuning.stdlib`, in processes of their own."""
 
 import subprocess
 import sys
 
 PUT_OFF = """
-from miniwdl_aws.runner.tuning import tune
+from miniwdl_aws.runner.tuning.substitutes import tune
 assert "WDL.StdLib.Base.__init__" in tune(), tune()
 import copy
 import WDL

@@ -3,9 +3,9 @@
 To read WDL, miniwdl has lark work out tables from the grammar of its version: half a second of CPU
 time in every process. lark can keep them in a file. They are kept beside the compiled modules of
 this package, as what they are: made of the installation alone, and run by whoever runs it. Where
-nobody may write, such as in a container that runs as another user than its image was built by, they
-are there if ``python -m miniwdl_aws.runner.grammars`` was run before; else they are worked out as
-miniwdl does it.
+nobody may write, such as in a container that runs as another user than its image was built by,
+they are there if ``python -m miniwdl_aws.runner.tuning.grammars`` was run before; else they are
+worked out as miniwdl does it.
 """
 
 import contextlib

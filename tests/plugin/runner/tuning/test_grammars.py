@@ -1,4 +1,4 @@
-"""Tests of `miniwdl_aws.runner.grammars`."""
+"""Tests of `miniwdl_aws.runner.tuning.grammars`."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ import lark
 import pytest
 from WDL import Error, _grammar, _parser
 
-from miniwdl_aws.runner import grammars
+from miniwdl_aws.runner.tuning import grammars
 
 TASK = """task t {
   input {

@@ -17,7 +17,7 @@ from importlib import metadata
 from typing import Any
 
 from miniwdl_aws.backend.turns import TURNS
-from miniwdl_aws.runner import grammars, linking, logfiles, stdlib
+from miniwdl_aws.runner.tuning import grammars, linking, logfiles, stdlib
 
 KNOWN = frozenset({"1.16.0"})
 """The versions of miniwdl whose functions these were compared with."""
