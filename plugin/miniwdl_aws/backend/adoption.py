@@ -14,6 +14,7 @@ from miniwdl_aws.backend.details import read_detail
 from miniwdl_aws.backend.files import AttemptFiles
 from miniwdl_aws.backend.journal import Entry
 from miniwdl_aws.backend.sentinel import read_ending
+from miniwdl_aws.backend.turns import TURNS
 from miniwdl_aws.errors import AwsError
 from miniwdl_aws.status import JobStatus
 
@@ -104,16 +105,18 @@ def _identified(
     sleep: Callable[[float], object],
 ) -> Entry | None:
     """Find out the id of a job of which only the intent is known; None if it was never made."""
-    while not entry.job_id:
-        found = jobs.find_by_name(
-            context.clients, context.controlling, entry.job_queue, entry.job_name
-        )
-        if found:
-            return dataclasses.replace(entry, job_id=found)
-        if clock() - entry.submitted_at > VISIBLE_SECONDS:
-            return None
-        sleep(LOOK_SECONDS)
-    return entry
+    if entry.job_id:
+        return entry
+    with TURNS.aside():
+        while not (
+            found := jobs.find_by_name(
+                context.clients, context.controlling, entry.job_queue, entry.job_name
+            )
+        ):
+            if clock() - entry.submitted_at > VISIBLE_SECONDS:
+                return None
+            sleep(LOOK_SECONDS)
+    return dataclasses.replace(entry, job_id=found)
 
 
 def _seen_end(entry: Entry) -> JobStatus | None:
@@ -145,9 +148,10 @@ def _end(context: BackendContext, logger: logging.Logger, entry: Entry) -> None:
         Message("a job of an earlier head had other inputs; it is ended", jobId=entry.job_id)
     )
     try:
-        jobs.terminate(
-            context.clients, context.controlling, entry.job_id, "replaced by another head"
-        )
+        with TURNS.aside():
+            jobs.terminate(
+                context.clients, context.controlling, entry.job_id, "replaced by another head"
+            )
     except AwsError as exc:
         logger.critical(
             Message("job NOT terminated: end it by hand", jobId=entry.job_id, error=str(exc))

@@ -14,6 +14,7 @@ import WDL
 from WDL.runtime.cache import CallCacheAddPaths
 
 from miniwdl_aws.backend.call_cache import ExplainedCallCache, Miss, note_content, note_miss
+from miniwdl_aws.backend.turns import TURNS
 from miniwdl_aws.errors import MiniwdlAwsError
 from miniwdl_aws.staging.objects import digest
 from miniwdl_aws.staging.settings import SCHEME, read_settings, stages
@@ -93,7 +94,9 @@ class ContentCallCache(ExplainedCallCache):
         unknown = [each for each in uris if (each[0].rstrip("/"), each[1]) not in self._digests]
         if unknown:
             stager = open_stager(read_settings(self._cfg))
-            for (uri, directory), content in zip(unknown, stager.look_at_all(unknown), strict=True):
+            with TURNS.aside():
+                seen = stager.look_at_all(unknown)
+            for (uri, directory), content in zip(unknown, seen, strict=True):
                 self._digests.setdefault((uri.rstrip("/"), directory), digest(content))
         known = [self._digests[uri.rstrip("/"), directory] for uri, directory in uris]
         return f"{key}-{hashlib.sha256(' '.join(known).encode()).hexdigest()[:32]}"
