@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -79,7 +79,7 @@ def _run(settings: BenchmarkSettings, names: Sequence[str], copy: Path | None) -
         },
     }
     _say(f"machine: {facts['machine']}\nversions: {facts['versions']}")
-    compared = _peers(settings) if set(names) & set(COMPARED) else []
+    compared = _warm(_peers(settings), settings) if set(names) & set(COMPARED) else []
     results: list[RunResult] = []
     rows: list[Row] = []
     crowds: list[CrowdResult] = []
@@ -127,6 +127,17 @@ def _peers(settings: BenchmarkSettings) -> list[Peer]:
     version = environments.REFERENCE_VERSION
     tuned = [peers.reference(theirs, version, tuned=True)] if settings.tuned else []
     return [peers.reference(theirs, version), *tuned, peers.ours(own)]
+
+
+def _warm(compared: list[Peer], settings: BenchmarkSettings) -> list[Peer]:
+    """Have each backend run a task before it is measured.
+
+    What a new environment is compiled to, and what else it keeps, an image has from the beginning.
+    """
+    task = replace(settings, n=1, task_seconds=0, start_delay_seconds=0.0)
+    for peer in compared:
+        _one(workloads.scatter(task), peer, task)
+    return compared
 
 
 def _crowds(settings: BenchmarkSettings, compared: Sequence[Peer]) -> list[CrowdResult]:
