@@ -31,9 +31,9 @@ def test_all_are_woken_by_one_thread() -> None:
     before = set(threading.enumerate())  # of which some may be about to end
     for each in registrations:
         each.__enter__()
-    assert {each.name for each in set(threading.enumerate()) - before} == {
+    assert [each.name for each in set(threading.enumerate()) - before] == [
         "miniwdl-aws-termination"
-    }
+    ]
     terminating.set()
     assert watch.noticed.wait(5)
     for each in registrations:
