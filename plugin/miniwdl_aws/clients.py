@@ -197,10 +197,10 @@ class AwsClients:
 
 
 def _spare_session() -> "botocore.session.Session":
-    """Make a session that keeps of botocore's table of endpoints what is needed: 0.1 of 7 MiB.
+    """Make a session that keeps only what is needed of botocore's table of endpoints, of 7 MiB.
 
-    It is of the time before each service had rules of its own; for what is not in it, botocore
-    puts together the address as it does for most that is.
+    The table is of the time before each service had rules of its own; for what is not in it,
+    botocore puts together the address as it does for most that is.
     """
     from botocore.loaders import JSONFileLoader, create_loader  # noqa: PLC0415  (see `AwsClients`)
     from botocore.session import Session  # noqa: PLC0415  (as above)

@@ -1,7 +1,7 @@
 """What is needed only before miniwdl runs, done in a process that does not outlive it.
 
-The runner waits for as long as the run takes. What it loads to read arguments and to reach S3, 40
-MiB of it, would stay in its memory for as long.
+The runner waits for as long as the run takes. What it loads to read arguments, 8 MiB, and to reach
+AWS, 20 MiB, would stay in its memory for as long.
 """
 
 import multiprocessing

@@ -38,17 +38,17 @@ class ContentCallCache(ExplainedCallCache):
         The content of inputs on S3 is asked for even if no outputs are to be had: a later head of
         the run knows the call by it. The stager asks for none of them again.
         """
-        note_content("")
         try:
             content_key = self._key(key, inputs)
         except MiniwdlAwsError as exc:
-            if not self._cfg["call_cache"].get_bool("get"):
-                return super().get(key, inputs, output_types)
-            self._logger.warning("call cache miss: %s", exc)
-            note_miss(Miss(reason="content_unknown"))
-            return None
+            if self._enabled:
+                self._logger.warning("call cache miss: %s", exc)
+                note_content("")
+                note_miss(Miss(reason="content_unknown"))
+                return None
+            content_key = key
         note_content(content_key.removeprefix(key))
-        if not self._cfg["call_cache"].get_bool("get"):
+        if not self._enabled:
             return super().get(key, inputs, output_types)
         found = super().get(content_key, inputs, output_types)
         # miniwdl asks for them by its own key.

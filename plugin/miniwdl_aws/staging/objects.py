@@ -114,7 +114,7 @@ def _checksums(answer: Mapping[str, Any], *, composite: bool) -> dict[str, str]:
     found = {
         name.removeprefix(_CHECKSUM): str(value)
         for name, value in answer.items()
-        if name.startswith(_CHECKSUM) and name != "ChecksumType"
+        if name.startswith(_CHECKSUM) and name not in ("ChecksumType", "ChecksumAlgorithm")
     }
     return {
         name: value.partition("-")[0]

@@ -34,6 +34,10 @@ _log = logging.getLogger(__name__)
 
 FOLDER = Path(cache_from_source(__file__)).parent
 
+_OPTIONS: Any = {"parser": "lalr", "maybe_placeholders": False, "propagate_positions": True}
+_CALLBACKS: Any = {"COMMENT": _comments.append}
+"""Those that ``WDL._parser.parse`` gives to lark."""
+
 
 def with_kept_tables(
     parse: Callable[..., Any], folder: Path = FOLDER
@@ -77,11 +81,6 @@ def kept(grammar: str, start: str, folder: Path) -> lark.Lark | None:
     return parser
 
 
-_OPTIONS: Any = {"parser": "lalr", "maybe_placeholders": False, "propagate_positions": True}
-_CALLBACKS: Any = {"COMMENT": _comments.append}
-"""Those that ``WDL._parser.parse`` gives to lark."""
-
-
 def _name(grammar: str, start: str) -> str:
     of = f"{grammar}\0{start}\0{lark.__version__}\0{sys.implementation.cache_tag}"
     return f"wdl-{hashlib.sha256(of.encode()).hexdigest()[:16]}"
@@ -116,8 +115,11 @@ def _write(parser: lark.Lark, file: Path) -> None:
 def main() -> None:
     """Write the tables of all versions of WDL."""
     FOLDER.mkdir(exist_ok=True)
-    for version in VERSIONS:
-        kept(_grammar.get(version)[0], START, FOLDER)
+    known = {_grammar.get(version)[0] for version in VERSIONS}
+    for grammar in known:
+        kept(grammar, START, FOLDER)
+    if len(list(FOLDER.glob("wdl-*.lark"))) < len(known):
+        raise SystemExit(f"the tables of WDL's grammars could not be written to {FOLDER}")
 
 
 if __name__ == "__main__":

@@ -117,6 +117,16 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, counted: list[str]) -> None
     assert counted == [grammar] * (1 + len(ends))
 
 
+def test_the_command_says_that_it_could_not_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image without tables would be slower, and nobody would know why."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(grammars, "FOLDER", tmp_path)
+    with pytest.raises(SystemExit, match="could not be written"):
+        grammars.main()
+
+
 @pytest.mark.usefixtures("writing")
 def test_the_command_writes_those_of_all_versions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
