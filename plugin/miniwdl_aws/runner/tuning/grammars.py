@@ -113,7 +113,8 @@ def _write(parser: lark.Lark, file: Path) -> None:
 
 
 def main() -> None:
-    """Write the tables of all versions of WDL."""
+    """Write the tables of all versions of WDL, whatever Python was told of writing bytecode."""
+    sys.dont_write_bytecode = False
     FOLDER.mkdir(exist_ok=True)
     known = {_grammar.get(version)[0] for version in VERSIONS}
     for grammar in known:

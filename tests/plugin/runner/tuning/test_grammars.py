@@ -1,5 +1,6 @@
 """Tests of `miniwdl_aws.runner.tuning.grammars`."""
 
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,17 +122,22 @@ def test_the_command_says_that_it_could_not_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An image without tables would be slower, and nobody would know why."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(grammars, "FOLDER", tmp_path)
+    monkeypatch.setattr(grammars, "_write", full)
     with pytest.raises(SystemExit, match="could not be written"):
         grammars.main()
 
 
-@pytest.mark.usefixtures("writing")
 def test_the_command_writes_those_of_all_versions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the workflow image is built; what a version shares with another is there once."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # which a base image may ask for
     monkeypatch.setattr(grammars, "FOLDER", tmp_path)
     grammars.main()
     known = {_grammar.get(version)[0] for version in grammars.VERSIONS}
