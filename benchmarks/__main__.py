@@ -141,12 +141,13 @@ def _warm(compared: list[Peer], settings: BenchmarkSettings) -> list[Peer]:
 
 
 def _crowds(settings: BenchmarkSettings, compared: Sequence[Peer]) -> list[CrowdResult]:
-    workload = workloads.series(settings)
+    length = settings.series_length
+    series = [workloads.series(settings, each * length) for each in range(settings.crowd)]
 
     def run(peer: Peer, clock: Clock) -> CrowdResult:
         _say(f"running crowd, {settings.crowd} workflows at once, on {peer.name}")
         with emulated(settings) as cloud:
-            result = cloud.crowd(peer, workload, settings.crowd, clock)
+            result = cloud.crowd(peer, series, clock)
         _say(f"  {peer.name}: {result.succeeded} succeeded after {result.seconds:.1f} s")
         return result
 

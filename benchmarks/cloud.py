@@ -21,7 +21,7 @@ from miniwdl_aws.local.local_aws import LocalAws
 from miniwdl_aws.local.settings import TASK_QUEUE, WORKFLOW_QUEUE, LocalAwsSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_batch import BatchClient
 
@@ -118,43 +118,48 @@ class Cloud:
         )
 
     def crowd(
-        self, peer: Peer, workload: Workload, count: int, clock: Clock | None = None
+        self, peer: Peer, workloads: Sequence[Workload], clock: Clock | None = None
     ) -> CrowdResult:
-        """Run a workload many times at once, each as a workflow job of its own.
+        """Run many workloads at once, each as a workflow job of its own.
 
         They are submitted at the rate at which Fargate launches (20 a second: Amazon ECS developer
         guide, "Fargate throttling quotas"), and these submissions are not counted.
 
         Args:
             peer: the backend.
-            workload: what each of them runs.
-            count: how many.
+            workloads: what they run; no two of them may have a call that is the same, since the one
+                that comes later would find it in the call cache.
             clock: the time.
 
         Raises:
-            BenchmarkError: they took too long, or were stopped.
+            BenchmarkError: they took too long, were stopped, or succeeded with fewer task jobs than
+                they have tasks.
         """
         time_ = clock or Clock()
         before, begun = self._aws.counters(), time_.now()
         jobs = {}
-        for number in range(count):
+        for number, workload in enumerate(workloads):
             folder = self._lay_out(workload, f"benchmark{number}")
-            jobs[self._submit(peer, workload, folder)] = folder
+            jobs[self._submit(peer, workload, folder)] = (workload, folder)
             time_.sleep(1 / FARGATE_LAUNCHES)
-        for job_id, folder in jobs.items():
+        for job_id, (workload, folder) in jobs.items():
             self._wait(job_id, workload, folder, time_, limit=CROWD_SECONDS)
         after = self._aws.counters()
         calls = difference(after["calls"], before["calls"])
-        ended = [json.loads((each / head.USAGE).read_text()) for each in jobs.values()]
+        ended = [json.loads((each / head.USAGE).read_text()) for _, each in jobs.values()]
+        count, succeeded = len(ended), sum(each["exit_code"] == 0 for each in ended)
+        submitted, tasks = calls["SubmitJob"] - count, sum(each.task_count for each in workloads)
+        if succeeded == count and submitted < tasks:
+            raise BenchmarkError(f"{peer.name}: {submitted} task jobs for {tasks} tasks")
         return CrowdResult(
             peer=peer.name,
             is_ours=peer.is_ours,
             count=count,
-            succeeded=sum(each["exit_code"] == 0 for each in ended),
+            succeeded=succeeded,
             seconds=time_.now() - begun,
             calls={
                 **calls,
-                "SubmitJob": calls["SubmitJob"] - count,
+                "SubmitJob": submitted,
                 "RegisterJobDefinition": calls.get("RegisterJobDefinition", 0) - count,
             },
             throttled=difference(after["throttled"], before["throttled"]),

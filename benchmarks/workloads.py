@@ -35,11 +35,12 @@ _SCATTER = """version 1.1
 
 workflow scatter_rest {
   input {
+    Int first
     Int n
     Int seconds
   }
   scatter (index in range(n)) {
-    call rest { input: index = index, seconds = seconds }
+    call rest { input: index = first + index, seconds = seconds }
   }
   output {
     Array[Int] finished = rest.finished
@@ -79,39 +80,49 @@ class Workload:
         return [f"{name}={value}" for name, value in self.inputs.items()]
 
 
-def scatter(settings: BenchmarkSettings) -> Workload:
-    """Make a scatter as wide as asked for: all its tasks could run at once."""
+def scatter(settings: BenchmarkSettings, first: int = 0) -> Workload:
+    """Make a scatter as wide as asked for: all its tasks could run at once.
+
+    Args:
+        settings: how wide it is, and how long each task sleeps.
+        first: what the first task gives; no task of a scatter with other numbers is the same call.
+    """
     return Workload(
         name="scatter",
         wdl=_SCATTER + _TASK,
-        inputs={"n": settings.n, "seconds": settings.task_seconds},
+        inputs={"first": first, "n": settings.n, "seconds": settings.task_seconds},
         task_count=settings.n,
         rounds=1,
         task_seconds=settings.task_seconds,
-        expected={"scatter_rest.finished": list(range(settings.n))},
+        expected={"scatter_rest.finished": list(range(first, first + settings.n))},
     )
 
 
-def series(settings: BenchmarkSettings) -> Workload:
-    """Make a series as long as asked for: each task waits for the one before."""
+def series(settings: BenchmarkSettings, first: int = 0) -> Workload:
+    """Make a series as long as asked for: each task waits for the one before.
+
+    Args:
+        settings: how long it is, and how long each task sleeps.
+        first: what the first task gives; no task of a series with other numbers is the same call.
+    """
     last = settings.series_length - 1
     calls = [_call(index) for index in range(settings.series_length)]
     wdl = (
-        "version 1.1\n\nworkflow series_rest {\n  input {\n    Int seconds\n  }\n"
+        "version 1.1\n\nworkflow series_rest {\n  input {\n    Int first\n    Int seconds\n  }\n"
         + "".join(calls)
         + f"  output {{\n    Int finished = rest{last}.finished\n  }}\n}}\n"
     )
     return Workload(
         name="series",
         wdl=wdl + _TASK,
-        inputs={"seconds": settings.series_seconds},
+        inputs={"first": first, "seconds": settings.series_seconds},
         task_count=settings.series_length,
         rounds=settings.series_length,
         task_seconds=settings.series_seconds,
-        expected={"series_rest.finished": last},
+        expected={"series_rest.finished": first + last},
     )
 
 
 def _call(index: int) -> str:
-    given = f"rest{index - 1}.finished + 1" if index else "0"
+    given = f"rest{index - 1}.finished + 1" if index else "first"
     return f"  call rest as rest{index} {{ input: index = {given}, seconds = seconds }}\n"

@@ -59,7 +59,16 @@ def test_a_run_can_be_stopped() -> None:
 def test_a_crowd_counts_what_its_heads_ask_alone() -> None:
     """Two workflows at once: two successes, their submissions without those of themselves."""
     with emulated(QUICK) as cloud:
-        result = cloud.crowd(OURS, scatter(QUICK), 2)
+        result = cloud.crowd(OURS, [scatter(QUICK), scatter(QUICK, first=QUICK.n)])
     assert (result.count, result.succeeded, result.failed, result.refused) == (2, 2, 0, 0)
     assert result.calls["SubmitJob"] == 6
     assert result.calls["RegisterJobDefinition"] <= 2
+
+
+def test_a_crowd_that_finds_its_calls_in_the_cache_is_no_measurement() -> None:
+    """Two workflows alike, one after the other: the second has no task jobs."""
+    alike = [scatter(QUICK)] * 2
+    with emulated(QUICK) as cloud:
+        cloud.run(OURS, alike[0])
+        with pytest.raises(BenchmarkError, match="0 task jobs for 6 tasks"):
+            cloud.crowd(OURS, alike)

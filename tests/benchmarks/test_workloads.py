@@ -22,7 +22,7 @@ def test_the_scatter_is_as_wide_as_asked_for(tmp_path: Path) -> None:
     workload = scatter(BenchmarkSettings(directory=tmp_path, n=7, task_seconds=2))
     workflow = load(workload, tmp_path)
     assert [type(node).__name__ for node in workflow.body] == ["Scatter"]
-    assert workload.arguments() == ["n=7", "seconds=2"]
+    assert workload.arguments() == ["first=0", "n=7", "seconds=2"]
     assert (workload.task_count, workload.job_seconds(3.0)) == (7, 5.0)
     assert workload.expected == {f"{workflow.name}.finished": [0, 1, 2, 3, 4, 5, 6]}
 
@@ -31,9 +31,17 @@ def test_tasks_in_series_wait_for_one_another(tmp_path: Path) -> None:
     """Each but the first needs an output of the one before."""
     workload = series(BenchmarkSettings(directory=tmp_path, series_length=3, series_seconds=45))
     calls = load(workload, tmp_path).body
-    needed = [call.workflow_node_dependencies for call in calls]
-    assert [{"decl-seconds"}, *({"decl-seconds", f"call-rest{i}"} for i in (0, 1))] == needed
+    needed = [call.workflow_node_dependencies - {"decl-seconds"} for call in calls]
+    assert needed == [{"decl-first"}, {"call-rest0"}, {"call-rest1"}]
     assert (workload.task_count, workload.job_seconds(3.0)) == (3, 144.0)
+
+
+def test_workflows_with_other_numbers_have_no_call_in_common(tmp_path: Path) -> None:
+    """The outputs differ as the inputs do."""
+    settings = BenchmarkSettings(directory=tmp_path, n=2, series_length=2)
+    assert scatter(settings, first=2).expected == {"scatter_rest.finished": [2, 3]}
+    assert series(settings, first=2).expected == {"series_rest.finished": 3}
+    assert series(settings, first=2).arguments()[0] == "first=2"
 
 
 @pytest.mark.parametrize("given", [{"n": 0}, {"rate": 0.5}, {"task_seconds": -1}])
