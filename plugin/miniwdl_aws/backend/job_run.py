@@ -91,7 +91,8 @@ class JobRun:
             Terminated: the run terminates, and so was the job.
             TaskNotSubmitted: it could not be submitted.
         """
-        waiter = JobWaiter()
+        progress = JobProgress(self.logger, self.task_dir, self.running)
+        waiter = JobWaiter(progress.note)
         with self.context.watch.watching(self.terminating, waiter.wake):
             with submission_errors(self.logger):
                 self.context.journal.record(self.task_dir, entry)
@@ -99,7 +100,7 @@ class JobRun:
                     job_id = self._submit(job, definition)
                 self._record(dataclasses.replace(entry, job_id=job_id))
             with self._looking_after(job_id, job.queue, job.vcpus):
-                return self._await(waiter, job_id, self.mailbox(job.name))
+                return self._await(waiter, progress, job_id, self.mailbox(job.name))
 
     def adopt(self, adoption: Adoption) -> JobStatus | None:
         """Wait until a job of an earlier head has ended.
@@ -115,11 +116,12 @@ class JobRun:
         self._record(entry)
         if adoption.ended is not None:
             return adoption.ended
-        waiter = JobWaiter()
+        progress = JobProgress(self.logger, self.task_dir, self.running)
+        waiter = JobWaiter(progress.note)
         with self.context.watch.watching(self.terminating, waiter.wake):
             mailbox = self.mailbox(entry.job_name)
             with self._looking_after(entry.job_id, entry.job_queue):
-                status = self._await(waiter, entry.job_id, mailbox, adoption.files)
+                status = self._await(waiter, progress, entry.job_id, mailbox, adoption.files)
         return None if is_void(status) and waiter.first == status else status
 
     def mailbox(self, job_name: str) -> Mailbox:
@@ -176,19 +178,20 @@ class JobRun:
     def _await(
         self,
         waiter: JobWaiter,
+        progress: JobProgress,
         job_id: str,
         mailbox: Mailbox,
         adopted: AttemptFiles | None = None,
     ) -> JobStatus:
         events = JobEvents(job_id, mailbox, self.context.describer, waiter)
         with contextlib.ExitStack() as cleanup:
+            cleanup.enter_context(progress)
             cleanup.enter_context(self.context.describer.watching(job_id, events.described))
             cleanup.enter_context(
                 self.context.signs.watching(mailbox, began=events.began, ended=events.ended)
             )
             if adopted is not None:
                 self._catch_up(events, job_id, adopted)
-            progress = cleanup.enter_context(JobProgress(self.logger, self.task_dir, self.running))
             try:
                 status = self._wait_for_end(waiter, events, progress)
             except BaseException:
@@ -222,8 +225,7 @@ class JobRun:
                 status = status or events.unconfirmed()
                 if status is not None:
                     progress.note(status)
-                    if status.is_terminal:
-                        return status
+                    return status
                 if self.terminating():
                     return None
                 poll_stderr()
@@ -239,8 +241,7 @@ class JobRun:
             status = waiter.wait(left)
             if status is not None:
                 progress.note(status)
-                if status.is_terminal:
-                    return
+                return
         self.logger.warning(
             Message(
                 "job was asked to end but has not yet", jobId=job_id, seconds=TERMINATION_SECONDS

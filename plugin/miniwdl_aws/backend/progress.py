@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +18,9 @@ NOTABLE = ("RUNNING", "SUCCEEDED", "FAILED", "LOST")
 
 
 class JobProgress:
-    """Takes what the describer says of one job, for the length of the block.
+    """Takes what is said of one job, from any thread, for the length of the block.
+
+    The last status is the last thing that it logs: what another thread says after that is left out.
 
     Args:
         logger: the task's logger.
@@ -34,6 +37,8 @@ class JobProgress:
         self._logger = logger
         self._task_dir = task_dir
         self._running = running
+        self._lock = threading.Lock()
+        self._has_ended = False
         self._seen: set[str] = set()
         self._streams: set[str] = set()
         self._stack = contextlib.ExitStack()
@@ -47,6 +52,8 @@ class JobProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        with self._lock:
+            self._has_ended = True
         self._stack.close()
 
     @property
@@ -59,6 +66,12 @@ class JobProgress:
 
         A job that runs is logged again once the name of its log stream is known.
         """
+        with self._lock:
+            if not self._has_ended:
+                self._has_ended = status.is_terminal
+                self._note(status)
+
+    def _note(self, status: JobStatus) -> None:
         news = status.status not in self._seen
         self._seen.add(status.status)
         named = bool(status.log_stream) and status.log_stream not in self._streams

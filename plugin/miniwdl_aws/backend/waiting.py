@@ -1,5 +1,8 @@
 """How any number of threads wait for jobs: on events, with one thread that looks for termination.
 
+A thread that waits is woken for the end of its job, not for what comes before: with a thousand
+threads each wake-up costs more than what is to be done after it.
+
 miniwdl tells a backend of termination (a signal, or another task's failure) by a flag that must be
 asked for. One thread asks for all.
 """
@@ -17,30 +20,37 @@ PERIOD_SECONDS = 0.25
 
 
 class JobWaiter:
-    """What one thread waits on: changes of its job, and being woken for another reason.
+    """What one thread waits on: the end of its job, and being woken for another reason.
+
+    Args:
+        note: takes each change before the end, on the thread that tells of it.
 
     Attributes:
         first: the first change that was handed over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[JobStatus], object]) -> None:
         self.first: JobStatus | None = None
+        self._note = note
         self._events: queue.SimpleQueue[JobStatus | None] = queue.SimpleQueue()
 
     def observe(self, status: JobStatus) -> None:
-        """Hand over a change; called by the describer's thread."""
+        """Hand over a change; called by the threads of the describer and of the sign watcher."""
         self.first = self.first or status
-        self._events.put(status)
+        if status.is_terminal:
+            self._events.put(status)
+        else:
+            self._note(status)
 
     def wake(self) -> None:
         """End the current or next wait without a change."""
         self._events.put(None)
 
     def wait(self, timeout_seconds: float | None = None) -> JobStatus | None:
-        """Wait for the next change.
+        """Wait for the end of the job.
 
         Returns:
-            The change; None after `wake`, or when the time is up.
+            Its last status; None after `wake`, or when the time is up.
         """
         with TURNS.aside():
             try:

@@ -33,7 +33,8 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.mailbox = Mailbox(folder=folder, name="t-job")
         self.describer = FakeDescriber()
-        self.waiter = JobWaiter()
+        self.noted: list[JobStatus] = []
+        self.waiter = JobWaiter(self.noted.append)
         self.now = 100.0
         describer: Any = self.describer
         self.events = JobEvents("j", self.mailbox, describer, self.waiter, clock=lambda: self.now)
@@ -52,8 +53,9 @@ def scene(tmp_path: Path) -> Scene:
 
 def test_success_by_the_shell_is_success(scene: Scene) -> None:
     """Exit code 0 is told at once, with all that Batch had said before."""
-    scene.events.described(JobStatus(job_id="j", status="RUNNING", log_stream="s"))
-    assert scene.waiter.wait(0) is not None
+    running = JobStatus(job_id="j", status="RUNNING", log_stream="s")
+    scene.events.described(running)
+    assert scene.noted == [running]
     assert scene.tells() == JobStatus(
         job_id="j", status="SUCCEEDED", log_stream="s", exit_code=0, started_at=5000,
         stopped_at=9000,
@@ -85,9 +87,7 @@ def test_a_failure_that_batch_never_confirms_stands_alone(scene: Scene) -> None:
 def test_the_beginning_is_told_and_the_stream_is_asked_for_soon(scene: Scene) -> None:
     """RUNNING costs no call; its log stream's name costs a share of one."""
     scene.events.began()
-    status = scene.waiter.wait(0)
-    assert status is not None
-    assert status.status == "RUNNING"
+    assert [status.status for status in scene.noted] == ["RUNNING"]
     assert scene.describer.hastened == ["j"]
 
 

@@ -7,16 +7,20 @@ from miniwdl_aws.backend.waiting import JobWaiter, TerminationWatch
 from miniwdl_aws.status import JobStatus
 
 
-def test_changes_arrive_in_order() -> None:
-    """A waiter hands over each change once; waking and time-out give nothing."""
-    waiter = JobWaiter()
-    for status in ("RUNNING", "SUCCEEDED"):
+def test_only_the_end_ends_a_wait() -> None:
+    """What comes before is noted by who tells of it; waking and time-out give nothing."""
+    noted: list[str] = []
+    waiter = JobWaiter(lambda status: noted.append(status.status))
+    for status in ("STARTING", "RUNNING"):
         waiter.observe(JobStatus(job_id="j", status=status))
-    found = [waiter.wait(), waiter.wait()]
-    assert [each.status for each in found if each] == ["RUNNING", "SUCCEEDED"]
+    assert noted == ["STARTING", "RUNNING"]
+    assert waiter.wait(0.01) is None
+    waiter.observe(JobStatus(job_id="j", status="SUCCEEDED"))
+    found = waiter.wait()
+    assert (found and found.status, noted) == ("SUCCEEDED", ["STARTING", "RUNNING"])
+    assert (waiter.first and waiter.first.status) == "STARTING"
     waiter.wake()
     assert waiter.wait() is None
-    assert waiter.wait(0.01) is None
 
 
 def test_all_are_woken_by_one_thread() -> None:
