@@ -1,6 +1,8 @@
 """What the plugin's tests share: the local AWS as this process's AWS."""
 
+import logging
 import uuid
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,15 @@ from miniwdl_aws.settings import SubmitSettings, arguments_layer, environment_la
 
 if TYPE_CHECKING:
     from miniwdl_aws.local import LocalAws
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """A command sets how much the package logs, for its process; no test's is another's."""
+    logger = logging.getLogger("miniwdl_aws")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -46,6 +46,8 @@ class Heads:
     open_backend: Callable[..., Any]
     monkeypatch: pytest.MonkeyPatch
 
+    file_io: dict[str, str] = dataclasses.field(default_factory=dict)
+
     def run(self, number: int, source: str = WORKFLOW, **inputs: Any) -> tuple[Path, Any]:
         place = RunPlace(run_dir=self.run_dir, head=number)
         place.mailbox.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,7 @@ class Heads:
         path.write_text(source)
         overrides = {
             "scheduler": {"container_backend": "aws_batch_job", "task_concurrency": "20"},
-            "file_io": {"root": str(self.run_dir.parent)},
+            "file_io": {"root": str(self.run_dir.parent), **self.file_io},
         }
         cfg = Loader(logging.getLogger("test"), filenames=[], overrides=overrides)
         target = WDL.load(str(path)).workflow
@@ -103,6 +105,17 @@ def test_finished_calls_are_not_run_again(batch: Any, heads: Heads) -> None:
         assert str(directory) in outputs["note"]
     assert len(batch.jobs) == submitted == 3
     assert batch.calls.count("DescribeJobs") <= described + 3
+
+
+def test_a_finished_call_whose_work_is_deleted_is_run_again(batch: Any, heads: Heads) -> None:
+    """Nothing can be read from a work directory that miniwdl was told to delete."""
+    heads.file_io.update(delete_work="success", output_hardlinks="true")
+    directory, first = heads.run(1)
+    assert not [*directory.glob("call-*/work")]
+    _, outputs = heads.run(2)
+    assert said(outputs) == said(first)
+    assert Path(outputs["note"]).read_text() == "x1\n"
+    assert len(batch.jobs) == 6
 
 
 def test_a_live_job_is_adopted_and_waited_for(
