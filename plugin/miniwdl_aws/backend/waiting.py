@@ -1,7 +1,7 @@
 """How any number of threads wait for jobs: on events, with one thread that looks for termination.
 
-A thread that waits is woken for the end of its job, not for what comes before: with a thousand
-threads each wake-up costs more than what is to be done after it.
+A thread that waits is woken for the end of its job alone; what comes before is noted by whoever
+tells of it.
 
 miniwdl tells a backend of termination (a signal, or another task's failure) by a flag that must be
 asked for. One thread asks for all.
