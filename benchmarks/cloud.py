@@ -145,23 +145,20 @@ class Cloud:
         for job_id, (workload, folder) in jobs.items():
             self._wait(job_id, workload, folder, time_, limit=CROWD_SECONDS)
         after = self._aws.counters()
-        calls = difference(after["calls"], before["calls"])
+        own = {"SubmitJob": len(jobs), "RegisterJobDefinition": len(jobs)}
+        calls = difference(difference(after["calls"], before["calls"]), own)
         ended = [json.loads((each / head.USAGE).read_text()) for _, each in jobs.values()]
-        count, succeeded = len(ended), sum(each["exit_code"] == 0 for each in ended)
-        submitted, tasks = calls["SubmitJob"] - count, sum(each.task_count for each in workloads)
-        if succeeded == count and submitted < tasks:
+        succeeded = sum(each["exit_code"] == 0 for each in ended)
+        submitted, tasks = calls.get("SubmitJob", 0), sum(each.task_count for each in workloads)
+        if succeeded == len(jobs) and submitted < tasks:
             raise BenchmarkError(f"{peer.name}: {submitted} task jobs for {tasks} tasks")
         return CrowdResult(
             peer=peer.name,
             is_ours=peer.is_ours,
-            count=count,
+            count=len(jobs),
             succeeded=succeeded,
             seconds=time_.now() - begun,
-            calls={
-                **calls,
-                "SubmitJob": submitted,
-                "RegisterJobDefinition": calls.get("RegisterJobDefinition", 0) - count,
-            },
+            calls=calls,
             throttled=difference(after["throttled"], before["throttled"]),
         )
 

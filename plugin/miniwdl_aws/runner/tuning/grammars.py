@@ -71,7 +71,7 @@ def kept(grammar: str, start: str, folder: Path) -> lark.Lark | None:
     Returns:
         None if there are none and they may not be written.
     """
-    file = folder / f"{_name(grammar, start)}.lark"
+    file = _file(grammar, start, folder)
     known = _read(file)
     if known is not None or sys.dont_write_bytecode or not os.access(folder, os.W_OK):
         return known
@@ -81,9 +81,9 @@ def kept(grammar: str, start: str, folder: Path) -> lark.Lark | None:
     return parser
 
 
-def _name(grammar: str, start: str) -> str:
+def _file(grammar: str, start: str, folder: Path) -> Path:
     of = f"{grammar}\0{start}\0{lark.__version__}\0{sys.implementation.cache_tag}"
-    return f"wdl-{hashlib.sha256(of.encode()).hexdigest()[:16]}"
+    return folder / f"wdl-{hashlib.sha256(of.encode()).hexdigest()[:16]}.lark"
 
 
 def _read(file: Path) -> lark.Lark | None:
@@ -112,15 +112,29 @@ def _write(parser: lark.Lark, file: Path) -> None:
             raise
 
 
-def main() -> None:
-    """Write the tables of all versions of WDL, whatever Python was told of writing bytecode."""
+def write_all(folder: Path) -> None:
+    """Write the tables of all versions of WDL, whatever Python was told of writing bytecode.
+
+    Args:
+        folder: where they are kept; made if need be.
+
+    Raises:
+        OSError: they could not be written, or cannot be read again.
+    """
     sys.dont_write_bytecode = False
-    FOLDER.mkdir(exist_ok=True)
-    known = {_grammar.get(version)[0] for version in VERSIONS}
-    for grammar in known:
-        kept(grammar, START, FOLDER)
-    if len(list(FOLDER.glob("wdl-*.lark"))) < len(known):
-        raise SystemExit(f"the tables of WDL's grammars could not be written to {FOLDER}")
+    folder.mkdir(exist_ok=True)
+    for grammar in {_grammar.get(version)[0] for version in VERSIONS}:
+        kept(grammar, START, folder)
+        if _read(_file(grammar, START, folder)) is None:
+            raise OSError(f"a table of WDL's grammars could not be written to {folder}")
+
+
+def main() -> None:
+    """Write them beside the compiled modules."""
+    try:
+        write_all(FOLDER)
+    except OSError as exc:
+        raise SystemExit(str(exc)) from exc
 
 
 if __name__ == "__main__":

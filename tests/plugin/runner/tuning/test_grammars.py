@@ -1,6 +1,5 @@
 """Tests of `miniwdl_aws.runner.tuning.grammars`."""
 
-import errno
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,28 +117,31 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, counted: list[str]) -> None
     assert counted == [grammar] * (1 + len(ends))
 
 
-def test_the_command_says_that_it_could_not_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An image without tables would be slower, and nobody would know why."""
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "no space left on device")
-
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(grammars, "FOLDER", tmp_path)
-    monkeypatch.setattr(grammars, "_write", full)
-    with pytest.raises(SystemExit, match="could not be written"):
-        grammars.main()
-
-
-def test_the_command_writes_those_of_all_versions(
+def test_the_tables_of_all_versions_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the workflow image is built; what a version shares with another is there once."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # which a base image may ask for
-    monkeypatch.setattr(grammars, "FOLDER", tmp_path)
-    grammars.main()
+    grammars.write_all(tmp_path / "new")
     known = {_grammar.get(version)[0] for version in grammars.VERSIONS}
     assert set(_grammar.versions) == set(grammars.VERSIONS)
-    assert len(list(tmp_path.iterdir())) == len(known)
+    assert len(list((tmp_path / "new").iterdir())) == len(known)
+
+
+@pytest.mark.usefixtures("writing")
+def test_a_table_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """An image without tables would be slower, and nobody would know why."""
+    grammars.write_all(tmp_path)
+    file, *_ = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(OSError, match="could not be written"):
+        grammars.write_all(tmp_path)
+    with pytest.raises(OSError, match="File exists"):
+        grammars.write_all(_a_file(tmp_path))
+
+
+def _a_file(folder: Path) -> Path:
+    file = folder / "file"
+    file.touch()
+    return file
