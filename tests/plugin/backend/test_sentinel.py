@@ -11,6 +11,10 @@ from miniwdl_aws.backend.sentinel import Ending, Mailbox, Pace, SignWatcher, rea
 
 QUICK = Pace(shortest_seconds=0.01, longest_seconds=0.01)
 
+Eventually = Callable[[Callable[[], object]], None]
+"""Waits for a condition. What a look finds may be told by another one: the watcher's thread looks
+once as it starts."""
+
 
 def box(folder: Path, name: str = "job") -> Mailbox:
     return Mailbox(folder=folder, name=name)
@@ -45,7 +49,7 @@ def test_success_needs_code_zero_and_no_signal() -> None:
     assert not Ending(job_id="j", exit_code=1).is_success
 
 
-def test_each_sign_is_told_once(tmp_path: Path) -> None:
+def test_each_sign_is_told_once(tmp_path: Path, eventually: Eventually) -> None:
     """Looking again at a sign that stays is no news."""
     watcher, told = SignWatcher(Pace(shortest_seconds=3600)), list[str]()
     mailbox = box(tmp_path)
@@ -55,6 +59,7 @@ def test_each_sign_is_told_once(tmp_path: Path) -> None:
         for path in (mailbox.began, mailbox.ended):
             path.touch()
             watcher.look()
+            eventually(lambda sign=path.suffix[1:]: sign in told)  # type: ignore[misc]
             watcher.look()
     assert told == ["began", "ended"]
     mailbox.clear()
@@ -63,7 +68,7 @@ def test_each_sign_is_told_once(tmp_path: Path) -> None:
 
 
 def test_a_look_costs_one_listing_whatever_the_number_of_jobs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
     """A thousand jobs of a run share a folder and a thread."""
     from miniwdl_aws.backend import sentinel  # noqa: PLC0415  (its listing is counted)
@@ -71,8 +76,9 @@ def test_a_look_costs_one_listing_whatever_the_number_of_jobs(
     listed: list[Path] = []
 
     def names(folder: Path) -> set[str]:
+        found = {entry.name for entry in folder.iterdir()}
         listed.append(folder)
-        return {entry.name for entry in folder.iterdir()}
+        return found
 
     monkeypatch.setattr(sentinel, "_names", names)
     watcher, ended = SignWatcher(Pace(shortest_seconds=3600)), list[str]()
@@ -88,6 +94,7 @@ def test_a_look_costs_one_listing_whatever_the_number_of_jobs(
                 )
             )
         assert threading.active_count() <= before + 1
+        eventually(lambda: listed)
         for number in (7, 700):
             box(tmp_path, f"job-{number}").ended.touch()
         (tmp_path / "somebody-else.ended").touch()
@@ -97,7 +104,7 @@ def test_a_look_costs_one_listing_whatever_the_number_of_jobs(
     assert sorted(ended) == ["job-7", "job-700"]
 
 
-def test_a_sign_that_was_there_before_is_told(tmp_path: Path) -> None:
+def test_a_sign_that_was_there_before_is_told(tmp_path: Path, eventually: Eventually) -> None:
     """A head that adopts a job looks for what its shell told an earlier one, or nobody yet."""
     watcher, told = SignWatcher(Pace(shortest_seconds=3600)), list[str]()
     early, late = box(tmp_path, "early"), box(tmp_path, "late")
@@ -111,12 +118,11 @@ def test_a_sign_that_was_there_before_is_told(tmp_path: Path) -> None:
         ):
             watcher.look()
             watcher.look()
+            eventually(lambda: "ended" in told)
     assert told == ["began", "ended"]
 
 
-def test_the_thread_sees_signs_in_every_folder(
-    tmp_path: Path, eventually: Callable[[Callable[[], object]], None]
-) -> None:
+def test_the_thread_sees_signs_in_every_folder(tmp_path: Path, eventually: Eventually) -> None:
     """Jobs of one process may have mailboxes apart; a missing one harms nobody."""
     watcher, told = SignWatcher(QUICK), list[str]()
     boxes = [box(tmp_path / name, name) for name in ("a", "b", "missing")]
@@ -136,7 +142,7 @@ def test_the_thread_sees_signs_in_every_folder(
     eventually(lambda: watcher._thread is None)
 
 
-def test_one_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+def test_one_that_fails_does_not_stop_the_others(tmp_path: Path, eventually: Eventually) -> None:
     """One thread serves all."""
     watcher, told = SignWatcher(Pace(shortest_seconds=3600)), list[str]()
 
@@ -150,7 +156,7 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         box(tmp_path, "a").ended.touch()
         box(tmp_path, "b").ended.touch()
         watcher.look()
-    assert told == ["b"]
+        eventually(lambda: told == ["b"])
 
 
 def test_looks_are_rare_when_nothing_happens_or_looking_is_slow() -> None:
